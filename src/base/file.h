@@ -1,0 +1,28 @@
+/* file.h - private files and folders. */
+#ifndef MC_BASE_FILE_H
+#define MC_BASE_FILE_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Makes the folder and its parents, 0700 those it makes. */
+int file_make_folder(const char *path, struct error *err);
+
+/* Reads a whole file of at most maximum bytes. Fails with ERROR_CONFIG and the path; a folder, a missing file and a too large one are
+ * told apart in the message. "-" is standard input. */
+int file_read(const char *path, size_t maximum, struct text *text, struct error *err);
+
+/* New file, synced, renamed over the old one, folder synced; a failure leaves the last good one. mode e.g. 0600. */
+int file_replace(const char *path, const void *bytes, size_t size, unsigned mode, struct error *err);
+
+/* A lock that ends with the process (open file description lock, flock where there is none). Writes pid and host name into
+ * the file. -1 with ERROR_CONFLICT and the holder's words when somebody has it. *ret_fd is kept open for as long as the lock. */
+int file_lock(const char *path, int *ret_fd, struct error *err);
+
+int64_t file_free_bytes(const char *folder); /* for unprivileged users; -1 when unknown */
+bool file_is_readable_by_others(const char *path);
+
+#endif
