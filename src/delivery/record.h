@@ -1,0 +1,210 @@
+/* record.h - the words that delivery and state share: rows, states and change-sets.
+ *
+ * The machines of this folder decide, the state keeps. What they say to each other is plain data: a row as it was read, a
+ * change as it is to be written. A change is applied at once inside the open transaction (later reads see it) and becomes
+ * durable with the next commit; a backend that keeps a journal writes the same changes down.
+ *
+ * Numbers of memories, batches, runs and dead letters are given out by the engine from state_next_*, so a change is complete in itself.
+ * Pointers in a change are borrowed until state_apply returns. Times are milliseconds since 1970 by our wall clock unless
+ * the name says server. */
+#ifndef MC_DELIVERY_RECORD_H
+#define MC_DELIVERY_RECORD_H
+
+#include "base/sha256.h"
+#include "memory/identity.h"
+#include "memory/memory.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- A memory. Values are stored: never renumber. ---- */
+
+enum memory_state {
+    MEMORY_NONE = 0,     /* not in the state */
+    MEMORY_QUEUED = 1,   /* text committed, not sent; waits for not_before and a place in a batch */
+    MEMORY_FLYING = 2,   /* member of an open batch; waits for the server's word */
+    MEMORY_DONE = 3,     /* proven in the graph: our revision, processed, with chunks */
+    MEMORY_DEAD = 4,     /* its own fault or too long stuck; waits for a person, see its dead letter */
+    MEMORY_SKIPPED = 5,  /* empty or filtered; waits for another revision */
+    MEMORY_REMOVING = 6, /* rows at the server are being deleted; in the schema, not in this release's behaviour */
+    MEMORY_GONE = 7,     /* tombstone; likewise */
+    MEMORY_TRUSTED = 8,  /* imported from a program that took "accepted" for done; never sent by itself */
+    MEMORY_STATES = 9
+};
+
+enum memory_wanted { WANTED_NOTHING = 0, WANTED_NEWER = 1, WANTED_GONE = 2 };
+
+/* One (target, source, context): the key of a memory is (stream, id). A connector with two contexts owns two streams. */
+struct stream_row {
+    int64_t stream;         /* 1.. */
+    int64_t target;
+    char connector[65];     /* who feeds it now */
+    const char *source;     /* "default" or the name of a source */
+    const char *context;
+};
+
+struct memory_row {
+    int64_t seq;            /* 1..; the order of arrival */
+    int64_t stream;
+    int64_t target;
+    struct slice id;
+    uint8_t revision[SHA256_SIZE];
+    enum memory_state state;
+    enum memory_wanted wanted;
+    int64_t batch;          /* the open batch, or the last one it flew in; 0: none yet */
+    int64_t not_before_ms;  /* QUEUED: not sent earlier; 0: at once */
+    int64_t settle_until_ms; /* 1.4: an earlier request for it may still arrive until then; 0: no */
+    int attempts;           /* failed processings counted so far */
+    int64_t text_size;      /* bytes of the kept text; 0: none kept (SKIPPED, or given up) */
+    int64_t arrived_ms;     /* when it was first queued or skipped in this revision */
+    struct slice name;      /* document name where the rule of this release does not give it; size 0: by rule */
+};
+
+/* ---- A batch. Values are stored. ---- */
+
+enum batch_state {
+    BATCH_READY = 1,     /* waits for the target's insert slot and not_before */
+    BATCH_SENDING = 2,   /* committed before the request; after a crash or an unclear answer: waits for a look-up */
+    BATCH_ACCEPTED = 3,  /* the server took it into its memory; waits until all rows are seen */
+    BATCH_STORED = 4,    /* a crash of the server cannot lose it any more; waits for final words, row by row */
+    BATCH_CLOSED = 5,    /* all members settled; kept for its track id */
+    BATCH_STATES = 6
+};
+
+enum { TRACK_SIZE = 128 };
+
+struct batch_row {
+    int64_t batch;             /* 1.. */
+    int64_t target;
+    enum batch_state state;
+    char track[TRACK_SIZE];    /* "" until accepted or adopted */
+    int strikes;               /* 500s in a row for exactly these members */
+    bool whole_listing;        /* look-ups must read the whole listing: the row may be older than we are */
+    int64_t first_sent_server_ms; /* server's clock: first POST of any member; 0: never sent, or unknown (then look-ups read all) */
+    int64_t last_sent_ms;      /* our clock: start of the last POST; 0: never */
+    int64_t not_before_ms;
+    int64_t opened_ms;
+    int64_t changed_ms;
+    int64_t members;           /* how many it holds now */
+};
+
+/* ---- A dead letter: something that waits for a person, or a named loss. Values are stored. ---- */
+
+enum dead_class {
+    DEAD_MALFORMED = 1,         /* an element that is no memory; raw bytes kept */
+    DEAD_TOO_LARGE = 2,         /* over max_item_bytes, or the server's 413 */
+    DEAD_REJECTED = 3,          /* the server refuses this document for good (400, 422) */
+    DEAD_POISON = 4,            /* the server answers 500 to it alone, again and again */
+    DEAD_PROCESSING_FAILED = 5, /* stored, but processing failed max_attempts times */
+    DEAD_STUCK = 6,             /* stored, never final within give_up_after */
+    DEAD_SOURCE_GAP = 7,        /* a listing broke off: what may be missing; closed by the next complete one */
+    DEAD_CONTENT = 8,           /* the server holds the same content under a name that is not ours */
+    DEAD_FOREIGN = 9,           /* a document of our name that is not ours */
+    DEAD_OTHER_REVISION = 10,   /* the server holds another revision, and replacing is off */
+    DEAD_CLASSES = 11
+};
+
+const char *dead_class_name(enum dead_class dead_class);   /* "malformed", "processing_failed", ... */
+bool dead_class_from_name(const char *name, enum dead_class *ret_class);
+const char *dead_class_advice(enum dead_class dead_class); /* one sentence: what to do */
+const char *memory_state_name(enum memory_state state);    /* "queued", ... */
+const char *batch_state_name(enum batch_state state);
+
+enum dead_end { DEAD_OPEN = 0, DEAD_RETRIED = 1, DEAD_DISCARDED = 2, DEAD_CLEARED = 3 /* it solved itself */ };
+
+struct dead_letter {
+    int64_t letter;            /* 1.. */
+    enum dead_class dead_class;
+    enum dead_end end;
+    int64_t stream;
+    int64_t seq;               /* the memory; 0: could not be decoded, or a gap */
+    int64_t run;               /* in which it happened last; 0: none */
+    uint8_t fingerprint[16];   /* malformed and too large: of the raw bytes, so that the same one stays one letter */
+    int http_status;           /* 0: none */
+    const char *words;         /* the server's or ours; no transcript */
+    int attempts;
+    int64_t times;             /* how often it was met */
+    int64_t first_ms, last_ms;
+    int64_t position, length;  /* malformed: bytes in the listing. gap: bytes received, bytes announced (-1 unknown) */
+    struct slice raw;          /* malformed: what came (capped); size 0: nothing kept */
+};
+
+/* ---- A run ---- */
+
+enum run_result { RUN_RUNNING = 0, RUN_SUCCESS, RUN_PARTIAL, RUN_FAILED, RUN_INTERRUPTED, RUN_CANCELLED, RUN_SKIPPED, RUN_RESULTS };
+const char *run_result_name(enum run_result result); /* "running", "success", ... */
+
+/* The counters of a report; one table drives storing, JSON and the texts of report and sync. */
+struct run_counts {
+    int64_t fetched, new_, changed, unchanged, skipped, malformed, duplicates;
+    int64_t sent, stored, processed, failed, retried, requests, bytes;
+};
+
+struct run_row {
+    int64_t run;
+    const char *connector;
+    const char *trigger;       /* "cli"; later schedule, api, catch_up */
+    int64_t started_ms, finished_ms; /* finished 0: running, or ended by a crash until recovery says interrupted */
+    enum run_result result;
+    int error_kind;            /* enum error_kind: how the process ended because of it */
+    const char *error;         /* "" when none */
+    const char *range;         /* what was asked of the source */
+    int64_t limit;
+    const char *coverage;      /* "complete", "partial", "limited" (as many elements as the limit), "failed", "" not asked */
+    struct run_counts counts;
+};
+
+/* ---- What a target said of itself; kept to notice that another server answers ---- */
+
+struct target_row {
+    int64_t target;            /* 1.. */
+    char name[65];
+    const char *url;
+    const char *version;       /* core_version without v; "" never seen */
+    const char *workspace;     /* as /health reports it */
+    int64_t seen_ms;           /* last good answer */
+    const char *last_error;    /* "" when well */
+};
+
+/* ---- Change-sets ---- */
+
+struct member_ref {
+    int64_t seq;
+    int64_t stream;
+};
+
+enum change_kind {
+    CHANGE_TARGET,        /* target: insert or overwrite */
+    CHANGE_STREAM,        /* stream: insert or overwrite */
+    CHANGE_MEMORY_ADD,    /* memory, text: a new row */
+    CHANGE_MEMORY_SET,    /* memory, from, text: overwrites state, wanted, batch, times, attempts, revision, text_size; id, stream and
+                             target stay. text NULL leaves the kept one */
+    CHANGE_MEMBERS,       /* members, from, to, batch: many rows get state and batch at once; all else stays */
+    CHANGE_BATCH,         /* batch: insert or overwrite */
+    CHANGE_DEAD_LETTER,   /* letter: insert or overwrite (raw.data NULL with an existing row leaves the kept bytes) */
+    CHANGE_RUN,           /* run: insert or overwrite */
+};
+
+struct change {
+    enum change_kind kind;
+    union {
+        const struct target_row *target;
+        const struct stream_row *stream;
+        struct {
+            const struct memory_row *memory;
+            enum memory_state from;     /* MEMORY_SET: the state it has now, for the counters */
+            const struct slice *text;   /* may be NULL */
+        };
+        struct {
+            const struct member_ref *members;
+            size_t member_count;
+            enum memory_state members_from, members_to;
+            int64_t members_batch;      /* 0: the batch number stays */
+        };
+        const struct batch_row *batch;
+        const struct dead_letter *letter;
+        const struct run_row *run;
+    };
+};
+
+#endif

@@ -1,0 +1,138 @@
+/* sink.h - the questions that delivery asks a LightRAG server, and what its answers mean.
+ *
+ * Pure: builds requests, judges answers; it never sends, retries, sleeps or writes state. Delivery decides from the judgement, so every rule
+ * exists once. Two dialects: 1.5 and 1.4 (docs/lightrag.md says what each was measured to do).
+ *
+ * Source: LightRAG HTTP API 1.5.7 and 1.4.9.9 as measured; see docs/lightrag.md for requests and answers. */
+#ifndef MC_SINK_SINK_H
+#define MC_SINK_SINK_H
+
+#include "base/http.h"
+#include "base/text.h"
+#include "memory/identity.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sink_dialect { SINK_UNKNOWN_DIALECT, SINK_14, SINK_15 };
+
+struct sink_settings {
+    const char *url;              /* normal form, without a slash at the end */
+    const char *api_key;          /* "" when the server has none */
+    int64_t timeout_ms;           /* of an insert; the other calls take at most 60 s of it */
+    const struct http_trust *trust;
+};
+
+/* ---- Requests. Each fills ret_request but owner and handlers; storage keeps what it points to and must live until the answer. ---- */
+
+struct sink_storage {             /* reusable; zero-initialise, sink_storage_done at the end */
+    struct text url;
+    struct text body;
+    struct text header;           /* the key; never logged */
+    const char *headers[4];
+};
+void sink_storage_init(struct sink_storage *storage);
+void sink_storage_done(struct sink_storage *storage);
+
+struct sink_document {
+    const char *name;             /* document name, see memory/identity.h */
+    const char *text;             /* UTF-8 */
+    size_t text_size;
+};
+
+enum { SINK_BODY_MAXIMUM = 50 << 20 }; /* 1.5 refuses larger bodies: 50 MiB */
+
+/* POST /documents/texts in pieces, so that one text at a time is in memory besides the body. unrepeatable is set. For 1.4 "<|" in texts becomes "< |". */
+void sink_insert_begin(const struct sink_settings *settings, struct sink_storage *storage);
+void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, const struct sink_document *document);
+void sink_insert_end(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
+
+void sink_request_health(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
+void sink_request_counts(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);   /* proves the key */
+void sink_request_pipeline(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
+void sink_request_track(const struct sink_settings *settings, struct sink_storage *storage, const char *track, struct http_request *ret_request);
+void sink_request_listing(const struct sink_settings *settings, struct sink_storage *storage, int64_t page /* 1.. */, int page_size /* 10..200 */,
+                          struct http_request *ret_request); /* created_at descending */
+void sink_request_reprocess(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
+
+/* ---- Answers ---- */
+
+/* What an answer says about the target, before anything else is looked at. */
+enum sink_scope {
+    SINK_WELL,          /* 2xx or an answer about documents: look at the judgement */
+    SINK_BUSY,          /* not now: 409 of another kind, 429, 503; nobody's fault; retry_after_ms when told */
+    SINK_DENIED,        /* 401, 403: our key */
+    SINK_NOT_SENT,      /* no connection: nothing arrived */
+    SINK_SILENT,        /* sent, and then nothing usable: reset, time-out, cut, nonsense, an unknown word */
+    SINK_FAILING,       /* 500, 502, 504 and other 5xx */
+    SINK_STRANGE,       /* 404, 405, 3xx, HTML: this is not LightRAG, or not at this address */
+};
+
+enum sink_insert {
+    SINK_INSERT_NONE,       /* see scope */
+    SINK_INSERT_ACCEPTED,   /* queued at the server: a receipt, not a delivery; track_id */
+    SINK_INSERT_EXISTS,     /* a document of that name is there; culprit when the server named it */
+    SINK_INSERT_CONTENT,    /* 1.4: identical content under some name */
+    SINK_INSERT_REFUSED,    /* something in it is refused for good (400, 422); culprit_index when told */
+    SINK_INSERT_TOO_LARGE,  /* 413 */
+};
+
+struct sink_verdict {
+    enum sink_scope scope;
+    enum sink_insert insert;
+    int status;                   /* HTTP; 0: none */
+    int64_t retry_after_ms;       /* -1: not told; capped to one hour, negative and absurd values mended */
+    int64_t date_ms;              /* the server's clock; -1: not told */
+    char track[128];              /* "" when the server gave none, or one that does not fit */
+    int culprit_index;            /* index in the batch; -1: not told */
+    char culprit_name[512];       /* "" when not told */
+    char words[240];              /* the server's detail or ours, for people; never the input of a 422, never a text */
+};
+
+/* names: the batch as it was sent, to find the culprit (may be NULL when count is 0). */
+void sink_judge_insert(const struct http_answer *answer, const char *const *names, size_t count, struct sink_verdict *ret_verdict);
+
+/* Any other answer: scope, status, words; insert stays NONE. */
+void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdict);
+
+struct sink_health {
+    enum sink_dialect dialect;    /* UNKNOWN: a version that is neither; words say which */
+    char version[32];             /* without a leading v */
+    char workspace[128];
+};
+/* verdict->scope SINK_STRANGE when it is no health answer of LightRAG. */
+void sink_read_health(const struct http_answer *answer, struct sink_health *ret_health, struct sink_verdict *ret_verdict);
+
+struct sink_counts { int64_t all, processed, failed, unfinished; };
+void sink_read_counts(const struct http_answer *answer, struct sink_counts *ret_counts, struct sink_verdict *ret_verdict);
+
+struct sink_pipeline { bool busy; bool recovery_required; };
+void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *ret_pipeline, struct sink_verdict *ret_verdict);
+
+/* ---- Rows: track_status and listings ---- */
+
+enum sink_row_status { SINK_ROW_UNFINISHED /* also every word that is not known */, SINK_ROW_PROCESSED, SINK_ROW_FAILED };
+enum sink_row_dup { SINK_NO_DUP, SINK_DUP_FILENAME, SINK_DUP_CONTENT };
+
+struct sink_row {                 /* borrowed during the callback */
+    const char *id;               /* the server's doc id */
+    const char *name;             /* file_path; "" when null */
+    const char *track;            /* "" when null */
+    enum sink_row_status status;
+    enum sink_row_dup dup;
+    bool has_mark;                /* the summary begins with a first line of ours */
+    char mark[REVISION_MARK_SIZE];
+    int64_t chunks;               /* -1: not told */
+    int64_t created_ms;           /* the server's clock; -1: unparsable */
+    int64_t updated_ms;           /* likewise */
+    const char *error_words;      /* error_msg, control characters removed, at most 400 bytes, "" when none */
+};
+
+/* Calls each() for every row; ret_total gets total_count (track) or the number of rows in this page. */
+void sink_read_track(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_total,
+                     struct sink_verdict *ret_verdict);
+/* ret_has_next: another page follows. */
+void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_rows,
+                       bool *ret_has_next, struct sink_verdict *ret_verdict);
+
+#endif
