@@ -1,0 +1,137 @@
+/* engine.h - the one loop that runs everything: what is due, step the machines, commit all changes once, start requests, then the one
+ * blocking point, http_poll.
+ *
+ * The engine owns targets (one per LightRAG server, with its delivery machine), listings under way (pull) and all writing to the state. It runs
+ * in one thread. engine_sync runs the loop until the chosen connectors have nothing left to send, or (wait) to confirm.
+ *
+ * Settings are borrowed and must outlive the engine. The engine logs; it never prints. */
+#ifndef MC_ENGINE_ENGINE_H
+#define MC_ENGINE_ENGINE_H
+
+#include "base/error.h"
+#include "base/world.h"
+#include "delivery/record.h"
+#include "sink/sink.h"
+#include "source/source.h"
+#include "state/state.h"
+#include "transform/transform.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine_target {
+    const char *name;             /* "default" or a name from targets: */
+    struct sink_settings sink;
+    const char *workspace;        /* what /health must report; "" does not care */
+    int batch_size;               /* documents per request */
+    int max_unfinished;           /* stored and not yet processed, before sending pauses */
+    int64_t poll_interval_ms;     /* upper end of the adaptive poll */
+    int64_t settle_ms;            /* 0: auto */
+    bool kick;                    /* confirm.kick: auto */
+    int64_t kick_interval_ms;
+    int64_t give_up_after_ms;
+};
+
+struct engine_source {
+    const char *name;
+    struct source_endpoint endpoint;
+    int max_retries;
+    double retry_backoff;         /* factor, from 1 s, full jitter, at most 60 s */
+    int64_t item_maximum;         /* bytes of one element */
+};
+
+struct engine_connector {
+    const char *id;
+    size_t source;                /* index into sources */
+    size_t target;                /* index into targets */
+    const char *const *contexts;  /* 1..context_count */
+    size_t context_count;
+    const char *range;            /* day, week, month, all */
+    int64_t limit;
+    int max_concurrency;          /* insert calls in flight; the largest of a target's connectors counts */
+    bool skip_empty;
+    struct transform_settings transform;
+    int max_attempts;             /* processing failures until DEAD */
+    double backoff_multiplier;
+    int64_t max_backoff_ms;
+};
+
+struct engine_settings {
+    const struct engine_target *targets;
+    size_t target_count;
+    const struct engine_source *sources;
+    size_t source_count;
+    const struct engine_connector *connectors;
+    size_t connector_count;
+    bool keep_texts;              /* false: the text goes when the memory is DONE */
+    int64_t disk_reserve_bytes;   /* less free space than this: nothing is sent, nothing fetched */
+    int64_t shutdown_timeout_ms;
+};
+
+/* ---- What happens, for progress lines and NDJSON ---- */
+
+enum engine_event_kind {
+    ENGINE_RUN_STARTED,   /* run */
+    ENGINE_PROGRESS,      /* run, after counts changed; at most every 100 ms */
+    ENGINE_ITEM_FAILED,   /* letter, memory_id */
+    ENGINE_NOTICE,        /* words: something to tell a person (a server that does not answer, waiting for ...) */
+    ENGINE_RUN_FINISHED,  /* run */
+};
+
+struct engine_event {
+    enum engine_event_kind kind;
+    const struct run_row *run;            /* counts so far */
+    const struct dead_letter *letter;
+    struct slice memory_id;
+    const char *words;
+    /* progress: where this run's memories are now */
+    int64_t queued, flying, stored;       /* not sent; sent or sending and not stored; stored and not processed */
+    bool is_listing;                      /* the source is still being read */
+};
+
+/* ---- One sync ---- */
+
+struct sync_request {
+    const size_t *connectors;     /* indexes, each once */
+    size_t connector_count;
+    bool wait;                    /* until everything is processed or dead */
+    bool dry_run;                 /* fetch and compare only: nothing written, nothing sent */
+    const char *range;            /* NULL: the connector's */
+    int64_t limit;                /* 0: the connector's */
+    int64_t max_items;            /* stop fetching after so many; 0: no limit */
+    const char *trigger;          /* "cli" */
+    void (*on_event)(void *context, const struct engine_event *event); /* may be NULL */
+    void *context;
+};
+
+struct sync_outcome {             /* one per connector of the request */
+    int64_t run;                  /* 0: dry run */
+    enum run_result result;
+    enum error_kind error_kind;   /* ERROR_NONE when it did its work */
+    char error[ERROR_MESSAGE_SIZE];
+    struct run_counts counts;
+    char coverage[16];
+    int64_t started_ms, finished_ms;
+    int64_t unsent, unstored, unprocessed; /* of this connector, left for the next run */
+};
+
+struct engine;
+
+/* Takes up what an earlier process left: registers targets and streams, marks open runs as interrupted, loads open batches. */
+int engine_new(const struct engine_settings *settings, const struct world *world, struct state *state, struct engine **ret_engine,
+               struct error *err);
+void engine_free(struct engine *engine);
+AUTO_DEFINE(engine)
+
+/* 0 when the loop came to its end, whatever the outcomes; -1 (ERROR_IO) when the state failed. outcomes: connector_count of them. */
+int engine_sync(struct engine *engine, const struct sync_request *request, struct sync_outcome *outcomes, struct error *err);
+
+/* From a signal handler or another thread: 1: no new items, finish what is in flight within shutdown_timeout; 2: end now. */
+void engine_stop(struct engine *engine, int urgency);
+
+/* Dead letters of memories: looked up at the server and sent again where absent, at the next sync. Malformed ones are closed: the next
+ * listing brings them again. Discard: closed, the memory stays dead. Both commit. ret_count: how many. */
+int engine_retry_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err);
+int engine_discard_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err);
+
+#endif
