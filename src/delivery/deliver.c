@@ -1,0 +1,343 @@
+#include "delivery/deliver_internal.h"
+
+#include "base/mem.h"
+#include "delivery/retry.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct deliver *deliver_new(const struct deliver_settings *settings, const struct deliver_out *out)
+{
+    struct deliver *deliver = mem_alloc(sizeof *deliver);
+
+    deliver->settings = *settings;
+    deliver->workspace = mem_copy_string(settings->workspace != NULL ? settings->workspace : "");
+    deliver->out = *out;
+    deliver->condition = TARGET_UNKNOWN;
+    return deliver;
+}
+
+static void free_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        mem_free(batch->members[i].name);
+        mem_free(batch->members[i].words);
+    }
+    mem_free(batch->members);
+    mem_free(batch);
+}
+
+void deliver_free(struct deliver *deliver)
+{
+    if (deliver == NULL)
+        return;
+    for (size_t i = 0; i < deliver->count; i++)
+        free_batch(deliver->batches[i]);
+    mem_free(deliver->batches);
+    mem_free(deliver->walk_map);
+    mem_free(deliver->refs);
+    mem_free(deliver->workspace);
+    mem_free(deliver);
+}
+
+void deliver_begin(struct deliver *deliver, struct moment now)
+{
+    deliver->now = now;
+}
+
+void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track)
+{
+    struct deliver_command command = {
+        .kind = kind, .after_commit = kind == DELIVER_INSERT, .batch = batch, .page = page, .track = track,
+    };
+
+    deliver->out.command(deliver->out.context, &command);
+}
+
+void deliver_note(struct deliver *deliver, enum deliver_note note, int64_t stream, int64_t count)
+{
+    deliver->out.note(deliver->out.context, note, stream, count);
+}
+
+void deliver_notice(struct deliver *deliver, bool is_trouble, const char *format, ...)
+{
+    char words[600];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    deliver->out.notice(deliver->out.context, is_trouble, words);
+}
+
+int64_t deliver_jitter(struct deliver *deliver, int attempt, int64_t first_ms, int64_t maximum_ms)
+{
+    return retry_wait_ms(attempt, first_ms, 2.0, maximum_ms, deliver->out.random(deliver->out.context));
+}
+
+/* ---- The start ---- */
+
+static int64_t load_wait(struct moment now, int64_t until_wall_ms, int64_t cap_ms)
+{
+    int64_t wait = until_wall_ms - now.wall_ms;
+
+    if (until_wall_ms <= 0 || wait <= 0)
+        return 0;
+    return wait > cap_ms ? cap_ms : wait;
+}
+
+static enum batch_phase phase_of_state(enum batch_state state)
+{
+    switch (state) {
+    case BATCH_READY:
+        return PHASE_READY;
+    case BATCH_SENDING:
+        return PHASE_UNCLEAR;
+    case BATCH_ACCEPTED:
+        return PHASE_ACCEPTED;
+    case BATCH_STORED:
+        return PHASE_STORED;
+    default:
+        return PHASE_CLOSED;
+    }
+}
+
+void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, struct moment now)
+{
+    struct batch *batch = mem_alloc(sizeof *batch);
+    int64_t stored_ago = now.wall_ms - row->changed_ms;
+
+    deliver->now = now;
+    batch->row = *row;
+    batch->row.members = 0;
+    batch->phase = phase_of_state(row->state);
+    batch->ready_mono = now.mono_ms + load_wait(now, row->not_before_ms, STORED_DEADLINE_CAP_MS);
+    batch->poll_step = POLL_FIRST_MS;
+    batch->poll_mono = batch->look_mono = now.mono_ms;
+    batch->accepted_mono = batch->progress_mono = now.mono_ms;
+    batch->stored_mono = now.mono_ms - (stored_ago > 0 ? stored_ago : 0);
+    /* Whoever took it may have been killed since, as we were: one minute is enough to see that. */
+    batch->deadline_mono = now.mono_ms + STORE_PATIENCE_MS;
+    if (row->last_sent_ms > 0)
+        batch->settle_mono = now.mono_ms + load_wait(now, row->last_sent_ms + deliver->settings.settle_ms, deliver->settings.settle_ms);
+    deliver->batches = mem_grow(deliver->batches, deliver->count, &deliver->capacity, sizeof *deliver->batches);
+    deliver->batches[deliver->count++] = batch;
+}
+
+void deliver_load_member(struct deliver *deliver, int64_t number, const struct deliver_memory *memory, struct moment now)
+{
+    struct batch *batch = deliver_find_batch(deliver, number);
+    struct member *member;
+
+    if (batch == NULL)
+        return;
+    member = deliver_add_member(batch, memory);
+    if (memory->settle_until_ms > 0)
+        member->settle_mono = now.mono_ms + load_wait(now, memory->settle_until_ms, deliver->settings.settle_ms);
+    batch->row.members = (int64_t)batch->count;
+}
+
+/* ---- The queue ---- */
+
+static int64_t count_unfinished(const struct deliver *deliver)
+{
+    int64_t unfinished = 0;
+
+    for (size_t i = 0; i < deliver->count; i++)
+        unfinished += (int64_t)deliver->batches[i]->count;
+    return unfinished;
+}
+
+static bool has_ready_batch(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->count; i++)
+        if (deliver->batches[i]->phase == PHASE_READY && deliver->batches[i]->ready_mono <= deliver->now.mono_ms)
+            return true;
+    return false;
+}
+
+int deliver_room(struct deliver *deliver, int64_t queued, bool more_coming, int64_t queued_since_mono, struct moment now)
+{
+    int64_t unfinished;
+    int room = deliver->settings.batch_size;
+
+    deliver_begin(deliver, now);
+    if (queued == 0 || deliver->is_draining || !deliver_may_insert(deliver) || has_ready_batch(deliver))
+        return 0;
+    /* A batch is formed only when a whole one fits: else near the limit every finished document would send a batch of one. */
+    unfinished = count_unfinished(deliver);
+    if (room > deliver->settings.max_unfinished)
+        room = deliver->settings.max_unfinished;
+    if (unfinished > 0 && unfinished + room > deliver->settings.max_unfinished)
+        return 0;
+    if (more_coming && queued < room && now.mono_ms - queued_since_mono < LINGER_MS)
+        return 0;
+    return room;
+}
+
+void deliver_offer(struct deliver *deliver, const struct deliver_memory *memories, size_t count, struct moment now)
+{
+    struct batch *batch;
+    struct change change = { .kind = CHANGE_MEMBERS };
+
+    if (count == 0)
+        return;
+    deliver_begin(deliver, now);
+    batch = deliver_new_batch(deliver);
+    for (size_t i = 0; i < count; i++) {
+        struct member *member = deliver_add_member(batch, &memories[i]);
+        if (memories[i].settle_until_ms > 0)
+            member->settle_mono = now.mono_ms + load_wait(now, memories[i].settle_until_ms, deliver->settings.settle_ms);
+        if (member->settle_mono > batch->ready_mono && deliver->dialect == SINK_14)
+            batch->ready_mono = member->settle_mono;
+        if (i >= deliver->ref_capacity)
+            deliver->refs = mem_grow(deliver->refs, i, &deliver->ref_capacity, sizeof *deliver->refs);
+        deliver->refs[i] = (struct member_ref){ memories[i].seq, memories[i].stream };
+    }
+    change.members = deliver->refs;
+    change.member_count = count;
+    change.members_from = MEMORY_QUEUED;
+    change.members_to = MEMORY_FLYING;
+    change.members_batch = batch->row.batch;
+    deliver->out.change(deliver->out.context, &change);
+    deliver_send_due(deliver);
+    deliver_flush(deliver);
+}
+
+/* ---- Time ---- */
+
+void deliver_tick(struct deliver *deliver, struct moment now)
+{
+    deliver_begin(deliver, now);
+    deliver_probe_due(deliver);
+    if (deliver->condition == TARGET_WELL) {
+        deliver_look_due(deliver);
+        deliver_send_due(deliver);
+        deliver_poll_due(deliver);
+        deliver_kick_due(deliver);
+    }
+    deliver_flush(deliver);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t batch_next(const struct deliver *deliver, const struct batch *batch)
+{
+    switch (batch->phase) {
+    case PHASE_READY:
+        if (deliver->is_draining || deliver->inserts_in_flight >= deliver->settings.slots)
+            return NEVER_MONO;
+        return batch->ready_mono > deliver->insert_hold_mono ? batch->ready_mono : deliver->insert_hold_mono;
+    case PHASE_UNCLEAR:
+        return deliver->is_walking ? NEVER_MONO : batch->look_mono;
+    case PHASE_ACCEPTED:
+    case PHASE_STORED:
+        return batch->is_polling || deliver->polls_in_flight >= POLLS_IN_FLIGHT ? NEVER_MONO : batch->poll_mono;
+    default:
+        return NEVER_MONO;
+    }
+}
+
+int64_t deliver_next_mono(const struct deliver *deliver)
+{
+    int64_t next = NEVER_MONO;
+
+    if (deliver->condition != TARGET_WELL)
+        return deliver->is_probing ? NEVER_MONO : deliver->probe_mono;
+    for (size_t i = 0; i < deliver->count; i++)
+        next = least(next, batch_next(deliver, deliver->batches[i]));
+    if (deliver->insert_hold_mono > deliver->now.mono_ms)
+        next = least(next, deliver->insert_hold_mono);
+    return next;
+}
+
+/* ---- What is in it ---- */
+
+void deliver_drain(struct deliver *deliver, bool draining)
+{
+    deliver->is_draining = draining;
+}
+
+void deliver_summarise(const struct deliver *deliver, struct deliver_summary *ret_summary)
+{
+    struct deliver_summary summary = {
+        .condition = deliver->condition,
+        .dialect = deliver->dialect,
+        .failures = deliver->failures,
+        .insert_marks = deliver->insert_marks,
+        .busy_since_mono = deliver->busy_since_mono,
+        .busy_told_ms = deliver->busy_told_ms,
+        .inserts_in_flight = deliver->inserts_in_flight,
+        .requests_in_flight = deliver->inserts_in_flight + deliver->polls_in_flight + (deliver->is_probing ? 1 : 0) +
+                              (deliver->is_walking ? 1 : 0) + (deliver->is_asking_pipeline ? 1 : 0) + (deliver->is_reprocessing ? 1 : 0),
+    };
+
+    for (size_t i = 0; i < deliver->count; i++) {
+        int64_t count = (int64_t)deliver->batches[i]->count;
+        switch (deliver->batches[i]->phase) {
+        case PHASE_READY:
+            summary.ready += count;
+            break;
+        case PHASE_SENDING:
+            summary.sending += count;
+            break;
+        case PHASE_UNCLEAR:
+            summary.unclear += count;
+            break;
+        case PHASE_ACCEPTED:
+            summary.accepted += count;
+            break;
+        case PHASE_STORED:
+            summary.stored += count;
+            break;
+        default:
+            break;
+        }
+    }
+    summary.not_stored = summary.ready + summary.sending + summary.unclear + summary.accepted;
+    memcpy(summary.version, deliver->version, sizeof summary.version);
+    memcpy(summary.workspace, deliver->seen_workspace, sizeof summary.workspace);
+    memcpy(summary.words, deliver->words, sizeof summary.words);
+    *ret_summary = summary;
+}
+
+size_t deliver_batch_size(const struct deliver *deliver, int64_t number)
+{
+    const struct batch *batch = deliver_find_batch(deliver, number);
+
+    return batch == NULL ? 0 : batch->count;
+}
+
+void deliver_batch_member(const struct deliver *deliver, int64_t number, size_t index, struct deliver_memory *ret_memory)
+{
+    const struct batch *batch = deliver_find_batch(deliver, number);
+    const struct member *member = &batch->members[index];
+
+    *ret_memory = (struct deliver_memory){
+        .seq = member->seq, .stream = member->stream, .name = member->name, .attempts = member->attempts, .text_size = member->text_size,
+    };
+    memcpy(ret_memory->mark, member->mark, sizeof ret_memory->mark);
+}
+
+void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored)
+{
+    int64_t not_stored = 0;
+    int64_t stored = 0;
+
+    for (size_t i = 0; i < deliver->count; i++) {
+        const struct batch *batch = deliver->batches[i];
+        for (size_t k = 0; k < batch->count; k++) {
+            if (batch->members[k].stream != stream)
+                continue;
+            if (batch->phase == PHASE_STORED)
+                stored++;
+            else
+                not_stored++;
+        }
+    }
+    *ret_not_stored = not_stored;
+    *ret_stored = stored;
+}

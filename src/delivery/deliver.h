@@ -1,0 +1,161 @@
+/* deliver.h - the deliver machine: from the queue to the proof, one per target.
+ *
+ * Pure: it knows no clock, no socket, no SQL. Events come in as calls, each with the moment it happened; changes to be written, commands to
+ * be carried out and notes for the report go out through struct deliver_out before the call returns. A command marked after_commit must not
+ * start before the changes made so far are durable. What a crash forgets of this object is rebuilt by deliver_load_*.
+ *
+ * The rules are in docs/delivery.md; the steps in table.h. In one sentence: write the batch down, send it, follow its rows until each says processed
+ * in our revision, and ask before sending anything a second time. */
+#ifndef MC_DELIVERY_DELIVER_H
+#define MC_DELIVERY_DELIVER_H
+
+#include "delivery/record.h"
+#include "sink/sink.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct moment {
+    int64_t wall_ms; /* for what is stored */
+    int64_t mono_ms; /* for every wait */
+};
+
+struct deliver_settings {
+    int64_t target;
+    int batch_size;
+    int64_t batch_bytes;          /* sum of texts in one request */
+    int max_unfinished;
+    int slots;                    /* insert calls in flight */
+    int64_t poll_interval_ms;
+    int64_t kick_interval_ms;
+    bool kick;
+    int64_t give_up_after_ms;
+    int64_t settle_ms;            /* 1.4: how long after its end an unanswered request can still arrive */
+    int max_attempts;
+    double backoff_multiplier;
+    int64_t max_backoff_ms;
+    const char *workspace;        /* that /health must report; "": any */
+};
+
+/* A queued memory as it enters the machine. Strings are copied. */
+struct deliver_memory {
+    int64_t seq, stream;
+    const char *name;             /* document name */
+    char mark[REVISION_MARK_SIZE];
+    int attempts;
+    int64_t settle_until_ms;      /* wall clock; 0: no */
+    int64_t text_size;
+};
+
+enum deliver_command_kind {
+    DELIVER_ASK_HEALTH,
+    DELIVER_ASK_COUNTS,
+    DELIVER_ASK_PIPELINE,
+    DELIVER_INSERT,               /* batch; after_commit */
+    DELIVER_TRACK,                /* batch, track */
+    DELIVER_LIST,                 /* page, of LISTING_PAGE_SIZE rows */
+    DELIVER_REPROCESS,
+};
+
+enum { LISTING_PAGE_SIZE = 200 };
+
+struct deliver_command {
+    enum deliver_command_kind kind;
+    bool after_commit;
+    int64_t batch;
+    int64_t page;
+    const char *track;            /* borrowed during the call */
+};
+
+enum deliver_note { NOTE_SENT, NOTE_STORED, NOTE_UNSTORED /* a stored row was gone */, NOTE_PROCESSED, NOTE_FAILED, NOTE_RETRIED, NOTES };
+
+/* Facts of one memory that change now and then; the engine makes a CHANGE_MEMORY_SET of it. Fields that are < 0 stay. */
+struct member_change {
+    int64_t seq, stream;
+    enum memory_state from, to;
+    int attempts;
+    int64_t settle_until_ms;
+};
+
+struct deliver_out {
+    void *context;
+    void (*change)(void *context, const struct change *change);
+    void (*member)(void *context, const struct member_change *change);
+    void (*command)(void *context, const struct deliver_command *command);
+    void (*note)(void *context, enum deliver_note note, int64_t stream, int64_t count);
+    void (*notice)(void *context, bool is_trouble, const char *words); /* for log and people */
+    int64_t (*next_batch)(void *context);
+    int64_t (*next_letter)(void *context);
+    uint64_t (*random)(void *context);
+};
+
+struct deliver;
+
+struct deliver *deliver_new(const struct deliver_settings *settings, const struct deliver_out *out);
+void deliver_free(struct deliver *deliver);
+AUTO_DEFINE(deliver)
+
+/* ---- At the start: open batches with their members ---- */
+void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, struct moment now);
+void deliver_load_member(struct deliver *deliver, int64_t batch, const struct deliver_memory *memory, struct moment now);
+
+/* ---- The queue ---- */
+/* How many queued memories it takes now; 0: none. more_coming: a listing is still adding to the queue, so a small batch may wait a little to
+ * grow; queued: how many there are; queued_since mono: when the oldest of them came. */
+int deliver_room(struct deliver *deliver, int64_t queued, bool more_coming, int64_t queued_since_mono, struct moment now);
+void deliver_offer(struct deliver *deliver, const struct deliver_memory *memories, size_t count, struct moment now);
+
+/* ---- Time ---- */
+void deliver_tick(struct deliver *deliver, struct moment now);
+int64_t deliver_next_mono(const struct deliver *deliver); /* when to tick again; INT64_MAX: only when something happens */
+
+/* ---- Answers to commands ---- */
+void deliver_on_health(struct deliver *deliver, const struct sink_health *health, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_counts(struct deliver *deliver, const struct sink_counts *counts, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_pipeline(struct deliver *deliver, const struct sink_pipeline *pipeline, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_insert(struct deliver *deliver, int64_t batch, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_track_row(struct deliver *deliver, int64_t batch, const struct sink_row *row);
+void deliver_on_track(struct deliver *deliver, int64_t batch, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row);
+void deliver_on_list(struct deliver *deliver, bool has_next, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_reprocess(struct deliver *deliver, const struct sink_verdict *verdict, struct moment now);
+
+/* ---- What is in it ---- */
+
+enum target_condition {
+    TARGET_UNKNOWN,      /* not asked yet */
+    TARGET_WELL,
+    TARGET_DOWN,         /* no connection, or no sense in its answers: probed with growing pauses */
+    TARGET_DENIED,       /* our key */
+    TARGET_STRANGE,      /* not a LightRAG, or a version that we do not know */
+    TARGET_FENCED,       /* another workspace than the configured one */
+};
+
+struct deliver_summary {
+    enum target_condition condition;
+    enum sink_dialect dialect;
+    char version[32];
+    char workspace[128];
+    char words[400];              /* why it is not well; "" */
+    int failures;                 /* in a row: failed probes and calls */
+    int insert_marks;             /* in a row: inserts without a usable answer */
+    int64_t busy_since_mono;      /* 0: not busy */
+    int64_t busy_told_ms;         /* the longest wait the server asked for lately */
+    int64_t requests_in_flight;
+    int inserts_in_flight;
+    int64_t ready, sending, unclear, accepted, stored; /* memories */
+    int64_t not_stored;           /* ready + sending + unclear + accepted */
+};
+void deliver_summarise(const struct deliver *deliver, struct deliver_summary *ret_summary);
+
+/* Stop asking for new work: batches that are READY stay so; what is in flight is followed. */
+void deliver_drain(struct deliver *deliver, bool draining);
+
+/* The members of a batch in the order in which they are sent. */
+size_t deliver_batch_size(const struct deliver *deliver, int64_t batch);
+void deliver_batch_member(const struct deliver *deliver, int64_t batch, size_t index, struct deliver_memory *ret_memory);
+
+/* Members of one stream that are in flight, by what is left to do; for a connector's own end. */
+void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored);
+
+#endif

@@ -1,0 +1,183 @@
+/* deliver_internal.h - what the files of the deliver machine share: deliver.c (life, queue, time), deliver_batch.c (batches, split,
+ * settling), deliver_send.c (inserts), deliver_rows.c (polling), deliver_lookup.c (look-ups), deliver_target.c (the server itself).
+ *
+ * Every public call begins with deliver_begin, which keeps the moment, and ends with deliver_flush, which writes the batches that changed. */
+#ifndef MC_DELIVERY_DELIVER_INTERNAL_H
+#define MC_DELIVERY_DELIVER_INTERNAL_H
+
+#include "delivery/deliver.h"
+#include "delivery/table.h"
+
+#include <stdio.h>
+
+#define NEVER_MONO INT64_MAX
+
+enum {
+    POLL_FIRST_MS = 5,             /* the first question after an insert; doubles to poll_interval */
+    POLLS_IN_FLIGHT = 2,           /* the oldest open batch and one more in rotation */
+    ACCEPTED_WINDOW = 3,           /* batches accepted and not stored, besides those in the slots: what is there dies with the server */
+    STORE_PATIENCE_MS = 60 * 1000, /* least time from 200 to the row; grows with what was seen */
+    LINGER_MS = 50,                /* how long a small batch waits to grow while a listing is still coming */
+    LOOK_FIRST_MS = 1000,          /* pause after a look-up that proved nothing; doubles to LOOK_LAST_MS */
+    LOOK_LAST_MS = 30 * 1000,
+    LOOK_MARGIN_MS = 2 * 60 * 1000, /* a look-up reads back to the first POST minus this, by the server's clock */
+    BREAKER_MARKS = 5,             /* so many failures in a row open the breaker */
+    BREAKER_FIRST_MS = 1000,
+    BREAKER_LAST_MS = 5 * 60 * 1000,
+    BUSY_FIRST_MS = 1000,
+    BUSY_LAST_MS = 60 * 1000,
+    STALL_LEAST_MS = 3000,         /* no row of a stored batch moved for so long: ask whether the pipeline runs */
+    POISON_STRIKES = 3,
+    OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
+    RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
+    STUCK_KICKS = 3,               /* DEAD(stuck) only after so many kicks without a result */
+    STORED_DEADLINE_CAP_MS = 60 * 60 * 1000, /* a stored wait that lies further ahead (a clock jumped) is cut to this when loaded */
+};
+
+/* What one look-up has seen so far of one memory. */
+struct look {
+    bool ours, several, other_revision, dup_filename, dup_content, foreign;
+    enum sink_row_status status;
+    int64_t chunks;
+    char id[96];                  /* of our row: the same row can appear on two pages */
+    char track[TRACK_SIZE];
+};
+
+struct member {
+    int64_t seq, stream;
+    char *name;                   /* owned */
+    char mark[REVISION_MARK_SIZE];
+    int attempts;
+    int64_t settle_mono;          /* 1.4: an earlier request may arrive until then; 0: no */
+    int64_t text_size;
+
+    bool picked;                  /* for the split that is being prepared */
+    bool is_seen;                 /* has a row in the answer that is being read */
+    enum sighting sighting;       /* what that row says */
+    enum sighting last_sighting;  /* in the answer before: tells progress */
+    bool waits_for_retry;         /* failed, and not kicked since */
+    bool failure_is_known;        /* failed_updated_ms holds the failure that was counted last */
+    int64_t failed_updated_ms;    /* the row's updated_at then, the server's clock */
+    int64_t retry_mono;
+    char *words;                  /* owned: the server's words for its last failure; NULL */
+    struct look look;
+    enum member_action action;    /* what the look-up decided */
+};
+
+struct batch {
+    struct batch_row row;
+    enum batch_phase phase;
+    struct member *members;
+    size_t count, capacity;
+    bool is_dirty;
+
+    int64_t ready_mono;           /* READY: not before */
+    bool is_polling;              /* a track request is under way */
+    int64_t poll_mono, poll_step;
+    size_t cursor;                /* rows come in the order sent: where to look first */
+    int64_t accepted_mono, deadline_mono;
+    int64_t progress_mono;        /* when a row last changed */
+    int64_t stored_mono;
+    int kicks;
+    bool is_looking;              /* takes part in the look-up under way */
+    int64_t look_mono, look_step;
+    int64_t settle_mono;          /* 1.4; 0: no */
+    int64_t passes_mark;          /* accepted inserts of others when its first strike came */
+    bool is_content_suspect;      /* 1.4 said: identical content */
+};
+
+struct deliver {
+    struct deliver_settings settings;
+    char *workspace;              /* owned copy of settings.workspace */
+    struct deliver_out out;
+    struct moment now;
+
+    struct batch **batches;       /* open ones, oldest first */
+    size_t count, capacity;
+    int64_t rotation;             /* the batch polled last out of turn */
+    int polls_in_flight;
+    bool is_draining;
+
+    /* the server */
+    enum target_condition condition;
+    enum sink_dialect dialect;
+    char version[32], seen_workspace[128], words[400];
+    bool is_probing;
+    int64_t probe_mono;
+    int failures;
+    bool restart_is_suspected, restart_is_noticed;
+    int64_t skew_ms;              /* server's clock minus ours */
+    bool has_skew;
+    int64_t store_time_ms;        /* the longest time from 200 to all rows seen so far */
+
+    /* inserting */
+    int inserts_in_flight;
+    int insert_marks;
+    int64_t insert_hold_mono;     /* nobody sends before */
+    int64_t accepted_inserts;
+    int64_t busy_since_mono, busy_told_ms;
+    int busy_answers;
+
+    /* kicking */
+    bool is_asking_pipeline, is_reprocessing;
+    int64_t pipeline_mono;        /* next question */
+    int idle_answers;
+    bool has_kicked;
+    int64_t kicked_mono;
+
+    /* the look-up under way */
+    bool is_walking;
+    int64_t walk_page, walk_since_ms; /* server's clock; INT64_MIN: the whole listing */
+    int64_t walk_oldest_ms;
+    struct member **walk_map;     /* open addressing by name */
+    size_t walk_map_size;
+
+    /* scratch */
+    struct member_ref *refs;
+    size_t ref_capacity;
+};
+
+/* ---- deliver.c ---- */
+void deliver_begin(struct deliver *deliver, struct moment now);
+void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track);
+void deliver_note(struct deliver *deliver, enum deliver_note note, int64_t stream, int64_t count);
+void deliver_notice(struct deliver *deliver, bool is_trouble, const char *format, ...) MC_PRINTF(3, 4);
+int64_t deliver_jitter(struct deliver *deliver, int attempt, int64_t first_ms, int64_t maximum_ms);
+
+/* ---- deliver_batch.c ---- */
+struct batch *deliver_find_batch(const struct deliver *deliver, int64_t number);
+struct batch *deliver_new_batch(struct deliver *deliver);
+void deliver_set_phase(struct deliver *deliver, struct batch *batch, enum batch_phase phase);
+struct member *deliver_add_member(struct batch *batch, const struct deliver_memory *memory);
+/* The one primitive: the picked members into a new batch of the same history; NULL when nobody is picked. */
+struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum batch_phase phase);
+void deliver_pick_none(struct batch *batch);
+/* The picked members are proven: DONE, and out of the batch. */
+void deliver_settle_picked(struct deliver *deliver, struct batch *batch);
+/* One member is dead, and out of the batch (its index is free for the next one). */
+void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, enum dead_class dead_class, int http_status, const char *words);
+void deliver_close_if_empty(struct deliver *deliver, struct batch *batch);
+void deliver_flush(struct deliver *deliver);
+/* Looks the step up in the table; ends the program when the table says it cannot happen (a defect, never outside input). */
+const struct batch_transition *deliver_step(const struct batch *batch, enum batch_event event);
+void deliver_start_look_up(struct deliver *deliver, struct batch *batch, bool whole_listing);
+void deliver_note_members(struct deliver *deliver, const struct batch *batch, enum deliver_note note);
+
+/* ---- deliver_send.c ---- */
+void deliver_send_due(struct deliver *deliver);
+bool deliver_may_insert(const struct deliver *deliver);
+
+/* ---- deliver_rows.c ---- */
+void deliver_poll_due(struct deliver *deliver);
+void deliver_become_stored(struct deliver *deliver, struct batch *batch);
+
+/* ---- deliver_lookup.c ---- */
+void deliver_look_due(struct deliver *deliver);
+
+/* ---- deliver_target.c ---- */
+void deliver_probe_due(struct deliver *deliver);
+void deliver_kick_due(struct deliver *deliver);
+/* What an answer says about the server itself. */
+void deliver_judge_target(struct deliver *deliver, const struct sink_verdict *verdict);
+
+#endif

@@ -1,0 +1,321 @@
+/* deliver_lookup.c - look-ups: what became of memories whose request had no clear answer.
+ *
+ * One walk over the listing (created_at descending) answers for every unclear batch of the target that was unclear when the walk began. It ends at the
+ * first page whose oldest row is older than the first POST of any of the members; after an "already there" it reads the whole listing. New rows that
+ * arrive meanwhile push rows to later pages: some are seen twice (known by their id), none is missed. */
+#include "delivery/deliver_internal.h"
+
+#include "base/mem.h"
+#include "delivery/retry.h"
+
+#include <string.h>
+
+/* ---- The map of names ---- */
+
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+    return hash ^ (hash >> 29);
+}
+
+static struct member **find_slot(struct deliver *deliver, const char *name)
+{
+    size_t mask = deliver->walk_map_size - 1;
+    size_t slot = (size_t)hash_name(name) & mask;
+
+    while (deliver->walk_map[slot] != NULL && strcmp(deliver->walk_map[slot]->name, name) != 0)
+        slot = (slot + 1) & mask;
+    return &deliver->walk_map[slot];
+}
+
+static void build_map(struct deliver *deliver, size_t members)
+{
+    size_t size = 16;
+
+    while (size < 2 * members)
+        size *= 2;
+    mem_free(deliver->walk_map);
+    deliver->walk_map = mem_alloc_array(size, sizeof *deliver->walk_map);
+    deliver->walk_map_size = size;
+    for (size_t i = 0; i < deliver->count; i++) {
+        struct batch *batch = deliver->batches[i];
+        for (size_t k = 0; batch->is_looking && k < batch->count; k++) {
+            batch->members[k].look = (struct look){ 0 };
+            *find_slot(deliver, batch->members[k].name) = &batch->members[k];
+        }
+    }
+}
+
+/* ---- A walk begins ---- */
+
+static bool is_due(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->count; i++)
+        if (deliver->batches[i]->phase == PHASE_UNCLEAR && deliver->batches[i]->look_mono <= deliver->now.mono_ms)
+            return true;
+    return false;
+}
+
+void deliver_look_due(struct deliver *deliver)
+{
+    size_t members = 0;
+
+    if (deliver->is_walking || !is_due(deliver))
+        return;
+    deliver->walk_since_ms = INT64_MAX;
+    for (size_t i = 0; i < deliver->count; i++) {
+        struct batch *batch = deliver->batches[i];
+        if (batch->phase != PHASE_UNCLEAR)
+            continue;
+        batch->is_looking = true;
+        members += batch->count;
+        if (batch->row.whole_listing || batch->row.first_sent_server_ms == 0)
+            deliver->walk_since_ms = INT64_MIN;
+        else if (batch->row.first_sent_server_ms - LOOK_MARGIN_MS < deliver->walk_since_ms)
+            deliver->walk_since_ms = batch->row.first_sent_server_ms - LOOK_MARGIN_MS;
+    }
+    build_map(deliver, members);
+    deliver->is_walking = true;
+    deliver->walk_page = 1;
+    deliver->walk_oldest_ms = INT64_MAX;
+    deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
+}
+
+/* ---- Its rows ---- */
+
+static void see_ours(struct look *look, const struct sink_row *row)
+{
+    if (look->ours && strncmp(look->id, row->id, sizeof look->id - 1) == 0)
+        return; /* the same row again, pushed to a later page */
+    if (look->ours) {
+        look->several = true;
+        /* Of two rows in our revision the processed one counts. */
+        if (look->status == SINK_ROW_PROCESSED || row->status != SINK_ROW_PROCESSED)
+            return;
+    }
+    look->ours = true;
+    look->status = row->status;
+    look->chunks = row->chunks;
+    (void)snprintf(look->id, sizeof look->id, "%s", row->id);
+    (void)snprintf(look->track, sizeof look->track, "%s", row->track);
+}
+
+void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
+{
+    struct member *member;
+
+    if (!deliver->is_walking)
+        return;
+    if (row->created_ms >= 0 && row->created_ms < deliver->walk_oldest_ms)
+        deliver->walk_oldest_ms = row->created_ms;
+    member = *find_slot(deliver, row->name);
+    if (member == NULL)
+        return;
+    if (row->dup == SINK_DUP_FILENAME)
+        member->look.dup_filename = true;
+    else if (row->dup == SINK_DUP_CONTENT)
+        member->look.dup_content = true;
+    else if (!row->has_mark)
+        member->look.foreign = true;
+    else if (strcmp(row->mark, member->mark) != 0)
+        member->look.other_revision = true;
+    else
+        see_ours(&member->look, row);
+}
+
+/* ---- Its end ---- */
+
+static enum sighting judge_look(const struct deliver *deliver, const struct batch *batch, const struct member *member)
+{
+    const struct look *look = &member->look;
+    int64_t settle = batch->settle_mono > member->settle_mono ? batch->settle_mono : member->settle_mono;
+
+    if (look->ours && look->status == SINK_ROW_PROCESSED)
+        return look->chunks > 0 ? SEEN_PROCESSED : SEEN_EMPTY;
+    if (look->ours)
+        return look->status == SINK_ROW_FAILED ? SEEN_FAILED : SEEN_UNFINISHED;
+    if (look->other_revision)
+        return SEEN_OTHER_REVISION;
+    if (look->foreign)
+        return SEEN_FOREIGN;
+    if (look->dup_content)
+        return SEEN_DUP_CONTENT;
+    if (deliver->dialect == SINK_14 && settle > deliver->now.mono_ms)
+        return SEEN_NOT_UNPROVEN;
+    return look->dup_filename ? SEEN_DUP_FILENAME : SEEN_NOT;
+}
+
+static void decide(struct deliver *deliver, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct member *member = &batch->members[i];
+        member->sighting = judge_look(deliver, batch, member);
+        member->action = sighting_table[PHASE_UNCLEAR][member->sighting].action;
+        if (member->action == MEMBER_SEND_AGAIN && batch->is_content_suspect)
+            member->action = MEMBER_DEAD_CONTENT;
+        if (member->action == MEMBER_ADOPT && member->look.track[0] == '\0')
+            member->action = MEMBER_LOOK_AGAIN; /* a row that cannot be followed: the listing is all we have */
+    }
+}
+
+static size_t pick_action(struct batch *batch, enum member_action action)
+{
+    size_t picked = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->members[i].picked = batch->members[i].action == action;
+        picked += batch->members[i].picked ? 1 : 0;
+    }
+    return picked;
+}
+
+static void bury(struct deliver *deliver, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count;) {
+        switch (batch->members[i].action) {
+        case MEMBER_DEAD_REVISION:
+            deliver_kill(deliver, batch, i, DEAD_OTHER_REVISION, 0, "LightRAG holds another revision under this name; replacing is not in this release");
+            break;
+        case MEMBER_DEAD_FOREIGN:
+            deliver_kill(deliver, batch, i, DEAD_FOREIGN, 0, "LightRAG holds a document of this name that is not ours");
+            break;
+        case MEMBER_DEAD_CONTENT:
+            deliver_kill(deliver, batch, i, DEAD_CONTENT, 0, "LightRAG holds the same content under another name");
+            break;
+        default:
+            i++;
+        }
+    }
+}
+
+/* Those of one track id go on as one stored batch. */
+static void adopt_one_track(struct deliver *deliver, struct batch *batch, const char *track)
+{
+    char kept[TRACK_SIZE];
+    struct batch *part;
+
+    (void)snprintf(kept, sizeof kept, "%s", track);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->members[i].picked = batch->members[i].action == MEMBER_ADOPT && strcmp(batch->members[i].look.track, kept) == 0;
+    part = deliver_split(deliver, batch, PHASE_UNCLEAR);
+    if (part == NULL)
+        return;
+    (void)snprintf(part->row.track, sizeof part->row.track, "%s", kept);
+    deliver_become_stored(deliver, part);
+}
+
+static void adopt(struct deliver *deliver, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count;) {
+        if (batch->members[i].action != MEMBER_ADOPT) {
+            i++;
+            continue;
+        }
+        adopt_one_track(deliver, batch, batch->members[i].look.track);
+        i = 0; /* the members moved up */
+    }
+}
+
+static void look_again(struct deliver *deliver, struct batch *batch)
+{
+    int64_t pause = batch->look_step > 0 ? batch->look_step : LOOK_FIRST_MS;
+    int64_t settle_wait = batch->settle_mono - deliver->now.mono_ms;
+
+    batch->look_step = pause * 2 > LOOK_LAST_MS ? LOOK_LAST_MS : pause * 2;
+    if (deliver->dialect == SINK_14 && settle_wait > 0 && settle_wait < pause)
+        pause = settle_wait + 1;
+    batch->look_mono = deliver->now.mono_ms + pause;
+}
+
+/* Absent, proven: ready again, the same bytes. Three 500s split the batch; alone, and while others pass, they are the document's own fault. */
+static void send_again(struct deliver *deliver, struct batch *batch)
+{
+    const struct moment now = deliver->now;
+    int64_t pause = 0;
+
+    if (batch->row.strikes >= POISON_STRIKES && batch->count == 1 && deliver->accepted_inserts > batch->passes_mark) {
+        deliver_kill(deliver, batch, 0, DEAD_POISON, 500, "LightRAG answers 500 to this document alone while others pass");
+        return;
+    }
+    if (batch->row.strikes > 0)
+        pause = deliver_jitter(deliver, batch->row.strikes, BUSY_FIRST_MS, BUSY_LAST_MS);
+    deliver_set_phase(deliver, batch, PHASE_READY);
+    batch->row.track[0] = '\0';
+    batch->row.whole_listing = false;
+    batch->ready_mono = now.mono_ms + pause;
+    batch->row.not_before_ms = pause > 0 ? now.wall_ms + pause : 0;
+    if (batch->row.strikes >= POISON_STRIKES && batch->count > 1) {
+        deliver_pick_none(batch);
+        for (size_t i = batch->count / 2; i < batch->count; i++)
+            batch->members[i].picked = true;
+        batch->row.strikes = 0;
+        (void)deliver_split(deliver, batch, PHASE_READY);
+    }
+}
+
+static void conclude(struct deliver *deliver, struct batch *batch)
+{
+    struct batch *part;
+
+    (void)deliver_step(batch, BATCH_LOOKED_UP);
+    decide(deliver, batch);
+    if (pick_action(batch, MEMBER_DONE) > 0) {
+        for (size_t i = 0; i < batch->count; i++)
+            if (batch->members[i].picked)
+                deliver_note(deliver, NOTE_STORED, batch->members[i].stream, 1);
+        deliver_settle_picked(deliver, batch);
+    }
+    bury(deliver, batch);
+    adopt(deliver, batch);
+    if (pick_action(batch, MEMBER_LOOK_AGAIN) == batch->count) {
+        if (batch->count > 0)
+            look_again(deliver, batch);
+        deliver_close_if_empty(deliver, batch);
+        return;
+    }
+    part = deliver_split(deliver, batch, PHASE_UNCLEAR);
+    if (part != NULL) {
+        part->look_step = batch->look_step;
+        look_again(deliver, part);
+    }
+    send_again(deliver, batch);
+    deliver_close_if_empty(deliver, batch);
+}
+
+static void end_walk(struct deliver *deliver, bool is_complete)
+{
+    size_t count = deliver->count; /* concluding adds batches behind */
+
+    deliver->is_walking = false;
+    for (size_t i = 0; i < count; i++) {
+        struct batch *batch = deliver->batches[i];
+        if (!batch->is_looking)
+            continue;
+        batch->is_looking = false;
+        if (is_complete)
+            conclude(deliver, batch);
+        else
+            look_again(deliver, batch);
+    }
+}
+
+void deliver_on_list(struct deliver *deliver, bool has_next, const struct sink_verdict *verdict, struct moment now)
+{
+    deliver_begin(deliver, now);
+    deliver_judge_target(deliver, verdict);
+    if (!deliver->is_walking)
+        return;
+    if (verdict->scope != SINK_WELL) {
+        end_walk(deliver, false);
+    } else if (has_next && deliver->walk_oldest_ms >= deliver->walk_since_ms) {
+        deliver->walk_page++;
+        deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
+    } else {
+        end_walk(deliver, true);
+    }
+    deliver_send_due(deliver);
+    deliver_flush(deliver);
+}

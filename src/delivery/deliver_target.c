@@ -1,0 +1,276 @@
+/* deliver_target.c - the server itself: is it there, which dialect, is our key good, does its pipeline run. Errors of this scope blame no document. */
+#include "delivery/deliver_internal.h"
+
+#include <string.h>
+
+/* ---- Trouble ---- */
+
+static void leave_well(struct deliver *deliver, enum target_condition condition, int64_t wait_ms, const char *words)
+{
+    if (deliver->condition != condition || deliver->failures <= 1)
+        deliver_notice(deliver, true, "%s", words);
+    deliver->condition = condition;
+    deliver->probe_mono = deliver->now.mono_ms + wait_ms;
+    (void)snprintf(deliver->words, sizeof deliver->words, "%s", words);
+}
+
+static void go_down(struct deliver *deliver, const struct sink_verdict *verdict)
+{
+    deliver->restart_is_suspected = true;
+    leave_well(deliver, TARGET_DOWN, deliver_jitter(deliver, deliver->failures, BREAKER_FIRST_MS, BREAKER_LAST_MS), verdict->words);
+}
+
+void deliver_judge_target(struct deliver *deliver, const struct sink_verdict *verdict)
+{
+    if (verdict->date_ms >= 0) {
+        deliver->skew_ms = verdict->date_ms - deliver->now.wall_ms;
+        deliver->has_skew = true;
+    }
+    switch (verdict->scope) {
+    case SINK_WELL:
+    case SINK_BUSY:
+        deliver->failures = 0;
+        break;
+    case SINK_DENIED:
+        leave_well(deliver, TARGET_DENIED, OUT_RETRY_MS, verdict->words);
+        break;
+    case SINK_STRANGE:
+        leave_well(deliver, TARGET_STRANGE, OUT_RETRY_MS, verdict->words);
+        break;
+    case SINK_NOT_SENT:
+        deliver->failures++;
+        if (deliver->condition == TARGET_WELL || deliver->condition == TARGET_UNKNOWN)
+            go_down(deliver, verdict);
+        break;
+    case SINK_SILENT:
+        deliver->restart_is_suspected = true; /* a reset may be a crash: the next good answer asks what was lost */
+        deliver->failures++;
+        if (deliver->failures >= BREAKER_MARKS && deliver->condition == TARGET_WELL)
+            go_down(deliver, verdict);
+        break;
+    case SINK_FAILING:
+        deliver->failures++;
+        if (deliver->failures >= BREAKER_MARKS && deliver->condition == TARGET_WELL)
+            go_down(deliver, verdict);
+        break;
+    }
+}
+
+/* ---- Probing: /health tells version and workspace, /documents/status_counts proves the key ---- */
+
+static void probe_again(struct deliver *deliver, const struct sink_verdict *verdict)
+{
+    deliver->is_probing = false;
+    if (deliver->condition == TARGET_DENIED || deliver->condition == TARGET_STRANGE || deliver->condition == TARGET_FENCED)
+        return; /* leave_well has set the time */
+    if (deliver->failures == 0)
+        deliver->failures = 1;
+    go_down(deliver, verdict);
+}
+
+void deliver_probe_due(struct deliver *deliver)
+{
+    if (deliver->condition == TARGET_WELL) {
+        /* A reset that was no refusal: ask at once, so that a restart is noticed while it matters. */
+        if (!deliver->restart_is_suspected || deliver->is_probing)
+            return;
+    } else if (deliver->is_probing || deliver->probe_mono > deliver->now.mono_ms) {
+        return;
+    }
+    deliver->is_probing = true;
+    deliver_command(deliver, DELIVER_ASK_HEALTH, 0, 0, NULL);
+}
+
+static bool is_right_workspace(struct deliver *deliver, const struct sink_health *health)
+{
+    char words[400];
+
+    if (deliver->workspace[0] == '\0' || strcmp(deliver->workspace, health->workspace) == 0)
+        return true;
+    (void)snprintf(words, sizeof words,
+                   "LightRAG serves workspace \"%.100s\", configured is \"%.100s\": nothing is sent; correct lightrag.api.workspace or the URL",
+                   health->workspace, deliver->workspace);
+    leave_well(deliver, TARGET_FENCED, OUT_RETRY_MS, words);
+    return false;
+}
+
+static bool is_known_version(struct deliver *deliver, const struct sink_health *health)
+{
+    char words[400];
+
+    if (health->dialect != SINK_UNKNOWN_DIALECT)
+        return true;
+    (void)snprintf(words, sizeof words, "LightRAG %.30s is not known to this release (1.4 and 1.5 are): nothing is sent",
+                   health->version[0] != '\0' ? health->version : "of no version");
+    leave_well(deliver, TARGET_STRANGE, OUT_RETRY_MS, words);
+    return false;
+}
+
+void deliver_on_health(struct deliver *deliver, const struct sink_health *health, const struct sink_verdict *verdict, struct moment now)
+{
+    deliver_begin(deliver, now);
+    deliver_judge_target(deliver, verdict);
+    if (verdict->scope != SINK_WELL) {
+        probe_again(deliver, verdict);
+        return;
+    }
+    if (!is_right_workspace(deliver, health) || !is_known_version(deliver, health)) {
+        deliver->is_probing = false;
+        return;
+    }
+    if (health->dialect == SINK_14 && deliver->dialect != SINK_14)
+        deliver_notice(deliver, true, "LightRAG %s: a crash of that version can leave a storage that does not start again, and it takes doubles in "
+                                      "rare cases; 1.5 or newer is the better target",
+                       health->version);
+    deliver->dialect = health->dialect;
+    (void)snprintf(deliver->version, sizeof deliver->version, "%s", health->version);
+    (void)snprintf(deliver->seen_workspace, sizeof deliver->seen_workspace, "%s", health->workspace);
+    deliver_command(deliver, DELIVER_ASK_COUNTS, 0, 0, NULL);
+}
+
+/* After a restart nothing that was only accepted is left, and interrupted rows wait for a kick. */
+static void notice_restart(struct deliver *deliver)
+{
+    deliver->restart_is_suspected = false;
+    deliver->restart_is_noticed = true;
+    deliver->pipeline_mono = deliver->now.mono_ms;
+    for (size_t i = 0; i < deliver->count; i++) {
+        struct batch *batch = deliver->batches[i];
+        batch->poll_mono = deliver->now.mono_ms;
+        batch->poll_step = POLL_FIRST_MS;
+        if (batch->phase == PHASE_ACCEPTED && batch->deadline_mono > deliver->now.mono_ms + RESTART_GRACE_MS)
+            batch->deadline_mono = deliver->now.mono_ms + RESTART_GRACE_MS;
+        if (batch->phase == PHASE_UNCLEAR)
+            batch->look_mono = deliver->now.mono_ms;
+    }
+}
+
+void deliver_on_counts(struct deliver *deliver, const struct sink_counts *counts, const struct sink_verdict *verdict, struct moment now)
+{
+    bool was_down = deliver->condition == TARGET_DOWN;
+
+    (void)counts;
+    deliver_begin(deliver, now);
+    deliver_judge_target(deliver, verdict);
+    if (verdict->scope != SINK_WELL) {
+        probe_again(deliver, verdict);
+        return;
+    }
+    deliver->is_probing = false;
+    deliver->condition = TARGET_WELL;
+    deliver->words[0] = '\0';
+    if (was_down)
+        deliver_notice(deliver, false, "LightRAG %s answers again", deliver->version);
+    if (deliver->restart_is_suspected)
+        notice_restart(deliver);
+    deliver_look_due(deliver);
+    deliver_send_due(deliver);
+    deliver_poll_due(deliver);
+    deliver_flush(deliver);
+}
+
+/* ---- Kicking: failed rows, and rows that nobody works on after a restart of the server ---- */
+
+static bool wants_retry(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->count; i++) {
+        const struct batch *batch = deliver->batches[i];
+        for (size_t k = 0; batch->phase == PHASE_STORED && k < batch->count; k++)
+            if (batch->members[k].waits_for_retry && batch->members[k].retry_mono <= deliver->now.mono_ms)
+                return true;
+    }
+    return false;
+}
+
+static bool is_stalled(const struct deliver *deliver)
+{
+    int64_t patience = 3 * deliver->settings.poll_interval_ms;
+
+    if (patience < STALL_LEAST_MS)
+        patience = STALL_LEAST_MS;
+    for (size_t i = 0; i < deliver->count; i++) {
+        const struct batch *batch = deliver->batches[i];
+        bool is_quiet = batch->phase == PHASE_STORED && deliver->now.mono_ms - batch->progress_mono >= patience;
+        for (size_t k = 0; (is_quiet || deliver->restart_is_noticed) && batch->phase == PHASE_STORED && k < batch->count; k++)
+            if (batch->members[k].last_sighting == SEEN_UNFINISHED)
+                return true;
+    }
+    return false;
+}
+
+static bool may_kick(const struct deliver *deliver)
+{
+    if (!deliver->settings.kick)
+        return false;
+    return !deliver->has_kicked || deliver->restart_is_noticed || deliver->now.mono_ms - deliver->kicked_mono >= deliver->settings.kick_interval_ms;
+}
+
+void deliver_kick_due(struct deliver *deliver)
+{
+    if (deliver->is_asking_pipeline || deliver->is_reprocessing || deliver->pipeline_mono > deliver->now.mono_ms)
+        return;
+    if (!wants_retry(deliver) && !(may_kick(deliver) && is_stalled(deliver)))
+        return;
+    deliver->is_asking_pipeline = true;
+    deliver_command(deliver, DELIVER_ASK_PIPELINE, 0, 0, NULL);
+}
+
+void deliver_on_pipeline(struct deliver *deliver, const struct sink_pipeline *pipeline, const struct sink_verdict *verdict, struct moment now)
+{
+    bool is_retry;
+
+    deliver_begin(deliver, now);
+    deliver->is_asking_pipeline = false;
+    deliver->pipeline_mono = now.mono_ms + deliver->settings.poll_interval_ms;
+    deliver_judge_target(deliver, verdict);
+    if (verdict->scope != SINK_WELL || deliver->condition != TARGET_WELL)
+        return;
+    if (pipeline->busy) {
+        deliver->idle_answers = 0;
+        deliver->restart_is_noticed = false; /* somebody started it: nothing is waiting for us */
+        return;
+    }
+    is_retry = wants_retry(deliver);
+    /* Idle between two documents looks like idle for good: ask twice before a kick that nobody is waiting for. */
+    if (!is_retry && ++deliver->idle_answers < 2 && !deliver->restart_is_noticed)
+        return;
+    if (!is_retry && !(may_kick(deliver) && is_stalled(deliver)))
+        return;
+    deliver->is_reprocessing = true;
+    deliver_command(deliver, DELIVER_REPROCESS, 0, 0, NULL);
+}
+
+void deliver_on_reprocess(struct deliver *deliver, const struct sink_verdict *verdict, struct moment now)
+{
+    int64_t revived = 0;
+
+    deliver_begin(deliver, now);
+    deliver->is_reprocessing = false;
+    deliver->idle_answers = 0;
+    deliver_judge_target(deliver, verdict);
+    if (verdict->scope != SINK_WELL)
+        return;
+    deliver->has_kicked = true;
+    deliver->kicked_mono = now.mono_ms;
+    deliver->restart_is_noticed = false;
+    for (size_t i = 0; i < deliver->count; i++) {
+        struct batch *batch = deliver->batches[i];
+        if (batch->phase != PHASE_STORED)
+            continue;
+        batch->kicks++;
+        batch->progress_mono = now.mono_ms;
+        batch->poll_step = POLL_FIRST_MS;
+        batch->poll_mono = now.mono_ms + POLL_FIRST_MS;
+        for (size_t k = 0; k < batch->count; k++) {
+            struct member *member = &batch->members[k];
+            if (!member->waits_for_retry && member->last_sighting != SEEN_UNFINISHED)
+                continue;
+            member->waits_for_retry = false;
+            revived++;
+            deliver_note(deliver, NOTE_RETRIED, member->stream, 1);
+        }
+    }
+    deliver_notice(deliver, false, "asked LightRAG to take up %lld interrupted or failed documents again (it wakes others' failed ones too)",
+                   (long long)revived);
+    deliver_flush(deliver);
+}

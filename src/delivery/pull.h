@@ -1,0 +1,39 @@
+/* pull.h - what a listing of the source means for a memory: the third table of delivery.
+ *
+ * Pure: a row of the state (or none) and what was seen of the memory go in, what to do with it comes out. */
+#ifndef MC_DELIVERY_PULL_H
+#define MC_DELIVERY_PULL_H
+
+#include "delivery/record.h"
+
+enum pull_seen {
+    PULL_SAME,       /* the revision that we know */
+    PULL_NEWER,      /* another revision, with a text worth sending */
+    PULL_EMPTY,      /* another revision, empty or filtered */
+    PULL_SEEN
+};
+
+enum pull_action {
+    PULL_COUNT_UNCHANGED,
+    PULL_COUNT_CHANGED,  /* on_update keep: counted; what the server holds stays */
+    PULL_ADD,            /* a new row, QUEUED, with its text */
+    PULL_ADD_SKIPPED,    /* a new row, SKIPPED */
+    PULL_REPLACE,        /* its text takes the place of the queued one; QUEUED */
+    PULL_REPLACE_DEAD,   /* a dead one: queued when no row of the server can hold its name, else counted as changed */
+    PULL_SKIP,           /* QUEUED or SKIPPED: SKIPPED in this revision */
+};
+
+struct pull_transition {
+    enum pull_action action;
+    const char *why;
+};
+
+extern const struct pull_transition pull_table[MEMORY_STATES][PULL_SEEN];
+
+/* May a newer revision of a dead memory be sent? Only where the server refused the old one, so that no row of it is there. */
+bool pull_dead_class_is_absent(enum dead_class dead_class);
+
+const char *pull_seen_name(enum pull_seen seen);
+const char *pull_action_name(enum pull_action action);
+
+#endif
