@@ -1,0 +1,604 @@
+#include "engine/engine_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Small things ---- */
+
+void engine_refresh_now(struct engine *engine)
+{
+    engine->now.wall_ms = world_wall_ms(engine->world);
+    engine->now.mono_ms = world_monotonic_ms(engine->world);
+}
+
+void engine_break(struct engine *engine, const struct error *err)
+{
+    if (engine->is_broken)
+        return;
+    engine->is_broken = true;
+    engine->error = *err;
+}
+
+bool engine_is_stopping(const struct engine *engine)
+{
+    return engine->urgency > 0;
+}
+
+void engine_stop(struct engine *engine, int urgency)
+{
+    if (urgency > engine->urgency)
+        engine->urgency = urgency;
+    http_wake(engine->world->http);
+}
+
+struct stream_run *engine_find_stream(struct engine *engine, int64_t stream)
+{
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i].row.stream == stream)
+            return &engine->streams[i];
+    return NULL;
+}
+
+/* ---- Changes ---- */
+
+static void count_queued(struct engine *engine, int64_t stream, int64_t delta)
+{
+    struct stream_run *found = delta == 0 ? NULL : engine_find_stream(engine, stream);
+
+    if (found == NULL)
+        return;
+    found->queued += delta;
+    if (found->target == NULL)
+        return;
+    if (found->target->queued == 0 && delta > 0)
+        found->target->queued_since_mono = engine->now.mono_ms;
+    found->target->queued += delta;
+    if (delta > 0)
+        found->target->queue_hold_mono = 0;
+}
+
+static int64_t queued_delta(enum memory_state from, enum memory_state to)
+{
+    return (to == MEMORY_QUEUED ? 1 : 0) - (from == MEMORY_QUEUED ? 1 : 0);
+}
+
+static void keep_counts(struct engine *engine, const struct change *change)
+{
+    int64_t delta;
+
+    switch (change->kind) {
+    case CHANGE_MEMORY_ADD:
+        count_queued(engine, change->memory->stream, queued_delta(MEMORY_NONE, change->memory->state));
+        break;
+    case CHANGE_MEMORY_SET:
+        count_queued(engine, change->memory->stream, queued_delta(change->from, change->memory->state));
+        break;
+    case CHANGE_MEMBERS:
+        delta = queued_delta(change->members_from, change->members_to);
+        for (size_t i = 0; delta != 0 && i < change->member_count; i++)
+            count_queued(engine, change->members[i].stream, delta);
+        break;
+    default:
+        break;
+    }
+}
+
+void engine_apply(struct engine *engine, const struct change *change)
+{
+    struct error err = { 0 };
+
+    if (engine->is_broken)
+        return;
+    if (state_apply(engine->state, change, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    if (engine->uncommitted_rows == 0)
+        engine->uncommitted_since_mono = engine->now.mono_ms;
+    engine->uncommitted_rows++;
+    if ((change->kind == CHANGE_MEMORY_ADD || change->kind == CHANGE_MEMORY_SET) && change->text != NULL)
+        engine->uncommitted_bytes += (int64_t)change->text->size;
+    keep_counts(engine, change);
+}
+
+static void commit(struct engine *engine)
+{
+    struct error err = { 0 };
+
+    if (engine->is_broken)
+        return;
+    if (state_commit(engine->state, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    engine->uncommitted_rows = engine->uncommitted_bytes = 0;
+    engine->must_commit = false;
+}
+
+/* ---- Registering targets and streams ---- */
+
+/* A target is known by its name and its address: what another server holds says nothing about this one, so a changed address
+ * begins anew (documents that are there already are found by look-ups, not doubled). */
+static void target_key(const struct engine_target *target, char ret_key[65])
+{
+    uint8_t digest[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+
+    sha256_of(target->sink.url, strlen(target->sink.url), digest);
+    sha256_hex(digest, 8, hex);
+    (void)snprintf(ret_key, 65, "%.40s@%s", target->name, hex);
+}
+
+static int register_target(struct engine *engine, struct target_run *run, bool may_write, struct error *err)
+{
+    const struct engine_target *target = &engine->settings->targets[run->index];
+    struct target_row found;
+    char key[65];
+    int result;
+
+    target_key(target, key);
+    result = state_find_target(engine->state, key, &found, err);
+    if (result < 0)
+        return -1;
+    run->row = (struct target_row){ .url = target->sink.url, .version = "", .workspace = "", .last_error = "" };
+    (void)snprintf(run->row.name, sizeof run->row.name, "%s", key);
+    if (result > 0) {
+        run->row.target = found.target;
+        run->row.seen_ms = found.seen_ms;
+        return 0;
+    }
+    if (!may_write)
+        return 0;
+    run->row.target = state_next_target(engine->state);
+    engine_apply(engine, &(struct change){ .kind = CHANGE_TARGET, .target = &run->row });
+    return 0;
+}
+
+static int register_stream(struct engine *engine, size_t connector_index, const char *context, bool may_write, struct error *err)
+{
+    const struct engine_connector *connector = &engine->settings->connectors[connector_index];
+    struct target_run *target = &engine->targets[connector->target];
+    const char *source = engine->settings->sources[connector->source].name;
+    struct stream_run *stream;
+    struct stream_row found;
+    int result = target->row.target == 0 ? 0 : state_find_stream(engine->state, target->row.target, source, context, &found, err);
+
+    if (result < 0)
+        return -1;
+    engine->streams = mem_grow(engine->streams, engine->stream_count, &engine->stream_capacity, sizeof *engine->streams);
+    stream = &engine->streams[engine->stream_count++];
+    *stream = (struct stream_run){ .connector = connector_index, .target = target, .source = source, .context = context };
+    stream->row = (struct stream_row){ .target = target->row.target, .source = source, .context = context };
+    (void)snprintf(stream->row.connector, sizeof stream->row.connector, "%s", connector->id);
+    if (result > 0)
+        stream->row.stream = found.stream;
+    if (!may_write)
+        return 0;
+    if (result == 0)
+        stream->row.stream = state_next_stream(engine->state);
+    if (result == 0 || strcmp(found.connector, connector->id) != 0)
+        engine_apply(engine, &(struct change){ .kind = CHANGE_STREAM, .stream = &stream->row });
+    return 0;
+}
+
+struct known_streams {
+    struct engine *engine;
+    struct { struct stream_row row; char *source, *context; } *rows;
+    size_t count, capacity;
+};
+
+static bool keep_stream(void *context, const struct stream_row *row)
+{
+    struct known_streams *known = context;
+
+    known->rows = mem_grow(known->rows, known->count, &known->capacity, sizeof *known->rows);
+    known->rows[known->count].row = *row;
+    known->rows[known->count].source = mem_copy_string(row->source);
+    known->rows[known->count].context = mem_copy_string(row->context);
+    known->count++;
+    return true;
+}
+
+static struct target_run *target_of_row(struct engine *engine, int64_t target)
+{
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].row.target == target)
+            return &engine->targets[i];
+    return NULL;
+}
+
+/* Streams that no connector feeds now: what they have in flight is still followed, since it shares batches with others. */
+static int take_up_old_streams(struct engine *engine, bool may_write, struct error *err)
+{
+    struct known_streams known = { .engine = engine };
+
+    if (state_each_stream(engine->state, keep_stream, &known, err) < 0)
+        return -1;
+    for (size_t i = 0; i < known.count; i++) {
+        struct stream_run *stream;
+        bool is_ours = engine_find_stream(engine, known.rows[i].row.stream) != NULL;
+        if (!is_ours) {
+            engine->streams = mem_grow(engine->streams, engine->stream_count, &engine->stream_capacity, sizeof *engine->streams);
+            stream = &engine->streams[engine->stream_count++];
+            *stream = (struct stream_run){ .row = known.rows[i].row, .connector = SIZE_MAX };
+            /* Kept for the life of the engine: names of documents are made of them. */
+            stream->source = stream->row.source = known.rows[i].source;
+            stream->context = stream->row.context = known.rows[i].context;
+            stream->target = target_of_row(engine, stream->row.target);
+            if (may_write && stream->row.connector[0] != '\0') {
+                stream->row.connector[0] = '\0';
+                engine_apply(engine, &(struct change){ .kind = CHANGE_STREAM, .stream = &stream->row });
+            }
+        } else {
+            mem_free(known.rows[i].source);
+            mem_free(known.rows[i].context);
+        }
+    }
+    mem_free(known.rows);
+    return 0;
+}
+
+static int count_streams(struct engine *engine, struct error *err)
+{
+    for (size_t i = 0; i < engine->stream_count; i++) {
+        struct stream_run *stream = &engine->streams[i];
+        struct state_counts counts;
+        if (stream->row.stream == 0)
+            continue;
+        if (state_count_stream(engine->state, stream->row.stream, &counts, err) < 0)
+            return -1;
+        stream->queued = counts.memories[MEMORY_QUEUED];
+        if (stream->target != NULL)
+            stream->target->queued += stream->queued;
+    }
+    return 0;
+}
+
+static int register_all(struct engine *engine, bool may_write, struct error *err)
+{
+    const struct engine_settings *settings = engine->settings;
+
+    for (size_t i = 0; i < settings->target_count; i++)
+        if (register_target(engine, &engine->targets[i], may_write, err) < 0)
+            return -1;
+    for (size_t i = 0; i < settings->connector_count; i++)
+        for (size_t k = 0; k < settings->connectors[i].context_count; k++)
+            if (register_stream(engine, i, settings->connectors[i].contexts[k], may_write, err) < 0)
+                return -1;
+    if (take_up_old_streams(engine, may_write, err) < 0 || count_streams(engine, err) < 0)
+        return -1;
+    if (engine->is_broken) {
+        *err = engine->error;
+        return -1;
+    }
+    return 0;
+}
+
+static bool mark_interrupted(void *context, const struct run_row *row)
+{
+    struct { int64_t runs[64]; size_t count; } *open = context;
+
+    if (open->count < ARRAY_LENGTH(open->runs))
+        open->runs[open->count++] = row->run;
+    return open->count < ARRAY_LENGTH(open->runs);
+}
+
+/* A run that is marked running belongs to a process that is gone: we hold the lock. */
+static int interrupt_old_runs(struct engine *engine, struct error *err)
+{
+    struct { int64_t runs[64]; size_t count; } open = { .count = 0 };
+
+    if (state_each_open_run(engine->state, mark_interrupted, &open, err) < 0)
+        return -1;
+    for (size_t i = 0; i < open.count; i++) {
+        struct run_row row;
+        if (state_get_run(engine->state, open.runs[i], &row, err) < 0)
+            return -1;
+        row.result = RUN_INTERRUPTED;
+        row.finished_ms = engine->now.wall_ms;
+        row.error = "the program ended before the run did; what it had queued or sent is taken up by the next one";
+        engine_apply(engine, &(struct change){ .kind = CHANGE_RUN, .run = &row });
+    }
+    return 0;
+}
+
+/* ---- Life ---- */
+
+int engine_new(const struct engine_settings *settings, const struct world *world, struct state *state, struct engine **ret_engine, struct error *err)
+{
+    AUTO(engine) struct engine *engine = mem_alloc(sizeof *engine);
+
+    (void)err;
+    engine->settings = settings;
+    engine->world = world;
+    engine->state = state;
+    engine->targets = mem_alloc_array(settings->target_count > 0 ? settings->target_count : 1, sizeof *engine->targets);
+    for (size_t i = 0; i < settings->target_count; i++) {
+        engine->targets[i].engine = engine;
+        engine->targets[i].index = i;
+    }
+    engine->decoder = memory_decoder_new();
+    text_init(&engine->text, 0);
+    text_init(&engine->name, 0);
+    engine_refresh_now(engine);
+    *ret_engine = TAKE(engine);
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    for (size_t i = 0; i < engine->run_count; i++)
+        run_done(&engine->runs[i]);
+    mem_free(engine->runs);
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        target_done(&engine->targets[i]);
+    for (size_t i = 0; i < engine->stream_count; i++) {
+        if (engine->streams[i].connector != SIZE_MAX)
+            continue;
+        mem_free((void *)(uintptr_t)engine->streams[i].row.source);
+        mem_free((void *)(uintptr_t)engine->streams[i].row.context);
+    }
+    mem_free(engine->targets);
+    mem_free(engine->streams);
+    memory_decoder_free(engine->decoder);
+    text_done(&engine->text);
+    text_done(&engine->name);
+    mem_free(engine);
+}
+
+/* ---- The loop ---- */
+
+static bool is_listing(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->run_count; i++)
+        if (engine->runs[i].phase != LISTING_OVER)
+            return true;
+    return false;
+}
+
+static void check_disk(struct engine *engine)
+{
+    bool was_short = engine->disk_is_short;
+
+    if (engine->now.mono_ms < engine->disk_mono)
+        return;
+    engine->disk_mono = engine->now.mono_ms + DISK_CHECK_MS;
+    engine->disk_is_short = state_disk_is_short(engine->state, engine->settings->disk_reserve_bytes);
+    if (engine->disk_is_short && !was_short) {
+        for (size_t i = 0; i < engine->run_count; i++)
+            run_fail(&engine->runs[i], ERROR_IO,
+                     "the disk of %s has less than state.disk_reserve (%lld MiB) left: nothing is fetched or sent; make room or lower the reserve",
+                     state_path(engine->state), (long long)(engine->settings->disk_reserve_bytes >> 20));
+        log_error("state", "", "less free space than state.disk_reserve: nothing is fetched or sent");
+    }
+}
+
+static void step_listings(struct engine *engine)
+{
+    size_t running = 0;
+
+    for (size_t i = 0; i < engine->run_count; i++)
+        if (engine->runs[i].phase == LISTING_RUNS)
+            running++;
+    for (size_t i = 0; i < engine->run_count; i++) {
+        struct run *run = &engine->runs[i];
+        bool was_waiting = run->phase == LISTING_WAITS;
+        listing_step(run, running);
+        if (was_waiting && run->phase == LISTING_RUNS)
+            running++;
+    }
+}
+
+static bool commit_is_due(const struct engine *engine)
+{
+    if (engine->uncommitted_rows == 0)
+        return engine->must_commit;
+    if (engine->must_commit || engine->uncommitted_rows >= COMMIT_AFTER_ROWS || engine->uncommitted_bytes >= COMMIT_AFTER_BYTES ||
+        engine->now.mono_ms - engine->uncommitted_since_mono >= COMMIT_AFTER_MS)
+        return true;
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].deliver != NULL && target_wants_commit(&engine->targets[i]))
+            return true;
+    return false;
+}
+
+static void step_targets(struct engine *engine)
+{
+    bool more_coming = is_listing(engine) && !engine_is_stopping(engine);
+
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].deliver != NULL && !engine->is_broken)
+            target_step(&engine->targets[i], more_coming);
+}
+
+static void send_pending(struct engine *engine, bool committed)
+{
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].deliver != NULL && !engine->is_broken)
+            target_send_pending(&engine->targets[i], committed);
+}
+
+static int64_t next_mono(const struct engine *engine)
+{
+    int64_t next = engine->now.mono_ms + 1000;
+
+    if (engine->uncommitted_rows > 0 && engine->uncommitted_since_mono + COMMIT_AFTER_MS < next)
+        next = engine->uncommitted_since_mono + COMMIT_AFTER_MS;
+    for (size_t i = 0; i < engine->settings->target_count; i++) {
+        int64_t due = engine->targets[i].deliver == NULL ? INT64_MAX : target_next_mono(&engine->targets[i]);
+        if (due < next)
+            next = due;
+    }
+    for (size_t i = 0; i < engine->run_count; i++) {
+        int64_t due = listing_next_mono(&engine->runs[i]);
+        if (due < next)
+            next = due;
+    }
+    return next;
+}
+
+static void report_progress(struct engine *engine)
+{
+    if (engine->now.mono_ms < engine->progress_mono)
+        return;
+    engine->progress_mono = engine->now.mono_ms + PROGRESS_EVERY_MS;
+    for (size_t i = 0; i < engine->run_count; i++) {
+        struct run *run = &engine->runs[i];
+        if (!run->has_changed || run->is_finished)
+            continue;
+        run->has_changed = false;
+        run_event(run, ENGINE_PROGRESS);
+    }
+}
+
+/* No new items; what is in flight is waited for. */
+static void begin_stop(struct engine *engine)
+{
+    engine->stop_mono = engine->now.mono_ms > 0 ? engine->now.mono_ms : 1;
+    for (size_t i = 0; i < engine->run_count; i++)
+        listing_cancel(&engine->runs[i]);
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].deliver != NULL)
+            deliver_drain(engine->targets[i].deliver, true);
+}
+
+static bool stop_is_over(const struct engine *engine)
+{
+    struct deliver_summary summary;
+
+    if (engine->urgency >= 2 || engine->now.mono_ms - engine->stop_mono >= engine->settings->shutdown_timeout_ms)
+        return true;
+    for (size_t i = 0; i < engine->settings->target_count; i++) {
+        if (engine->targets[i].deliver == NULL)
+            continue;
+        deliver_summarise(engine->targets[i].deliver, &summary);
+        if (summary.inserts_in_flight > 0)
+            return false;
+    }
+    return true;
+}
+
+static bool all_finished(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->run_count; i++)
+        if (!engine->runs[i].is_finished)
+            return false;
+    return true;
+}
+
+static void turn(struct engine *engine)
+{
+    struct error err = { 0 };
+
+    engine_refresh_now(engine);
+    if (engine_is_stopping(engine) && engine->stop_mono == 0)
+        begin_stop(engine);
+    if (!engine->request->dry_run)
+        check_disk(engine);
+    if (!engine->disk_is_short)
+        step_listings(engine);
+    if (!engine->request->dry_run) {
+        if (!engine->disk_is_short)
+            step_targets(engine);
+        send_pending(engine, false);
+        if (commit_is_due(engine)) {
+            commit(engine);
+            send_pending(engine, true);
+        }
+    }
+    for (size_t i = 0; i < engine->run_count && engine->uncommitted_rows < COMMIT_AFTER_ROWS; i++)
+        listing_resume(&engine->runs[i]);
+    for (size_t i = 0; i < engine->run_count; i++)
+        run_check_end(&engine->runs[i]);
+    report_progress(engine);
+    if (engine->is_broken || all_finished(engine) || (engine->stop_mono != 0 && stop_is_over(engine)))
+        return;
+    if (http_poll(engine->world->http, next_mono(engine), &err) < 0)
+        engine_break(engine, &err);
+}
+
+static int prepare(struct engine *engine, const struct sync_request *request, struct error *err)
+{
+    engine->request = request;
+    engine_refresh_now(engine);
+    if (engine->state != NULL && register_all(engine, !request->dry_run, err) < 0)
+        return -1;
+    if (!request->dry_run && interrupt_old_runs(engine, err) < 0)
+        return -1;
+    engine->runs = mem_alloc_array(request->connector_count, sizeof *engine->runs);
+    for (size_t i = 0; i < request->connector_count; i++) {
+        if (run_start(engine, &engine->runs[i], request->connectors[i], err) < 0)
+            return -1;
+        engine->run_count++;
+    }
+    for (size_t i = 0; i < request->connector_count && !request->dry_run; i++) {
+        const struct engine_connector *connector = &engine->settings->connectors[request->connectors[i]];
+        struct target_run *target = &engine->targets[connector->target];
+        int slots = 1;
+        for (size_t k = 0; k < engine->settings->connector_count; k++)
+            if (engine->settings->connectors[k].target == connector->target && engine->settings->connectors[k].max_concurrency > slots)
+                slots = engine->settings->connectors[k].max_concurrency;
+        if (target->deliver == NULL && target_start(engine, target, slots, err) < 0)
+            return -1;
+    }
+    engine->must_commit = true; /* the run and its intent are on the disk before the first request */
+    commit(engine);
+    if (engine->is_broken) {
+        *err = engine->error;
+        return -1;
+    }
+    return 0;
+}
+
+static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
+{
+    *outcome = (struct sync_outcome){
+        .run = run->row.run,
+        .result = run->row.result,
+        .error_kind = (enum error_kind)run->row.error_kind,
+        .counts = run->row.counts,
+        .started_ms = run->row.started_ms,
+        .finished_ms = run->row.finished_ms,
+    };
+    (void)snprintf(outcome->error, sizeof outcome->error, "%s", run->error);
+    (void)snprintf(outcome->coverage, sizeof outcome->coverage, "%s", run->coverage);
+    for (size_t i = 0; i < run->engine->stream_count; i++) {
+        const struct stream_run *stream = &run->engine->streams[i];
+        int64_t not_stored = 0;
+        int64_t stored = 0;
+        if (stream->connector != run->connector)
+            continue;
+        if (stream->target->deliver != NULL)
+            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored);
+        outcome->unsent += stream->queued;
+        outcome->unstored += not_stored;
+        outcome->unprocessed += stored;
+    }
+}
+
+int engine_sync(struct engine *engine, const struct sync_request *request, struct sync_outcome *outcomes, struct error *err)
+{
+    if (prepare(engine, request, err) < 0)
+        return -1;
+    while (!engine->is_broken && !all_finished(engine) && !(engine->stop_mono != 0 && stop_is_over(engine)))
+        turn(engine);
+    for (size_t i = 0; i < engine->run_count; i++)
+        if (!engine->runs[i].is_finished)
+            run_finish(&engine->runs[i], engine_is_stopping(engine) ? RUN_CANCELLED : RUN_INTERRUPTED);
+    if (!request->dry_run) {
+        engine->must_commit = true;
+        commit(engine);
+    }
+    for (size_t i = 0; i < engine->run_count; i++)
+        fill_outcome(&engine->runs[i], &outcomes[i]);
+    if (engine->is_broken) {
+        *err = engine->error;
+        return -1;
+    }
+    return 0;
+}

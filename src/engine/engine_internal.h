@@ -1,0 +1,156 @@
+/* engine_internal.h - what the files of the engine share: engine.c (life, registering, the loop), engine_target.c (targets: commands to requests,
+ * answers to the machine), engine_pull.c (listings), engine_run.c (runs, counts, events, ends), engine_letters.c (retry and discard). */
+#ifndef MC_ENGINE_ENGINE_INTERNAL_H
+#define MC_ENGINE_ENGINE_INTERNAL_H
+
+#include "delivery/deliver.h"
+#include "delivery/pull.h"
+#include "engine/engine.h"
+
+#include <signal.h>
+
+enum {
+    COMMIT_AFTER_MS = 50,           /* what need not precede an effect waits at most so long for a commit */
+    COMMIT_AFTER_ROWS = 1000,       /* a listing pauses for a commit after so many rows ... */
+    COMMIT_AFTER_BYTES = 4 << 20,   /* ... or so many bytes of text */
+    BATCH_BYTES = 8 << 20,          /* texts in one insert; the server takes 50 MiB, memory is ours */
+    PROGRESS_EVERY_MS = 100,
+    DISK_CHECK_MS = 1000,
+    LISTINGS_MAXIMUM = 4,           /* listings under way at once */
+    SYNC_BUSY_PATIENCE_MS = 120 * 1000, /* a sync waits so long for a target that says "not now" ... */
+    SYNC_TOLD_PATIENCE_MS = 60 * 1000,  /* ... and not at all when told to wait longer than this */
+    SYNC_MARKS = 8,                 /* inserts in a row without a usable answer until a sync gives up */
+    SYNC_FAILURES = 5,              /* failed probes in a row until a sync gives up */
+    SEEN_MAXIMUM = 1 << 18,         /* rows of one listing whose repetition is noticed: 4 MiB */
+    RAW_MAXIMUM = 64 << 10,         /* bytes kept of a malformed element */
+};
+
+struct engine;
+struct target_run;
+
+/* One (target, source, context) with the connector that feeds it. */
+struct stream_run {
+    struct stream_row row;
+    size_t connector;               /* index into settings; SIZE_MAX: nobody's now */
+    struct target_run *target;
+    const char *source;
+    const char *context;
+    int64_t queued;                 /* QUEUED rows */
+};
+
+/* A request to a target under way. */
+struct call {
+    struct target_run *target;
+    enum deliver_command_kind kind;
+    int64_t batch;
+    http_id id;
+    struct sink_storage storage;
+    bool is_busy;
+};
+
+struct target_run {
+    struct engine *engine;
+    size_t index;                   /* into settings */
+    struct target_row row;
+    struct sink_settings sink;
+    struct deliver *deliver;
+    struct call **calls;            /* reused */
+    size_t call_count, call_capacity;
+    struct { enum deliver_command_kind kind; int64_t batch, page; char track[TRACK_SIZE]; } *pending; /* commands that were given and not started */
+    size_t pending_count, pending_capacity;
+    int64_t queued;                 /* QUEUED rows of all streams */
+    int64_t queued_since_mono;
+    int64_t queue_hold_mono;        /* nothing due in the queue before */
+    bool is_seen;                   /* row holds what /health said in this process */
+};
+
+enum listing_phase { LISTING_WAITS, LISTING_RUNS, LISTING_OVER };
+
+/* One connector's part in a sync: its listings, one context after the other, and its counts. */
+struct run {
+    struct engine *engine;
+    size_t connector;
+    struct run_row row;
+    char error[ERROR_MESSAGE_SIZE];
+    char coverage[16];
+    bool is_finished;
+    bool has_changed;               /* counts, since the last progress event */
+
+    enum listing_phase phase;
+    size_t context;                 /* index of the one being read */
+    struct stream_run *stream;
+    int attempt;                    /* tries for this context so far */
+    int64_t start_mono;             /* not before */
+    http_id id;
+    struct source_storage storage;
+    struct splitter *splitter;
+    bool is_paused;
+    int64_t listed;                 /* elements of this try */
+    int64_t taken;                  /* elements of this run, for max_items */
+    struct seen { int64_t seq, updated_ms; } *seen; /* open addressing by seq: queued or replaced in this listing */
+    size_t seen_size, seen_count;
+};
+
+struct engine {
+    const struct engine_settings *settings;
+    const struct world *world;
+    struct state *state;
+    struct moment now;
+
+    struct target_run *targets;     /* settings->target_count; deliver NULL: not used by this sync */
+    struct stream_run *streams;
+    size_t stream_count, stream_capacity;
+    struct memory_decoder *decoder;
+    struct text text;               /* scratch: a document */
+    struct text name;               /* scratch: a document name */
+
+    const struct sync_request *request;
+    struct run *runs;
+    size_t run_count;
+
+    int64_t uncommitted_rows, uncommitted_bytes, uncommitted_since_mono;
+    bool must_commit;
+    int64_t progress_mono, disk_mono;
+    bool disk_is_short;
+    bool is_broken;                 /* the state failed: nothing goes on */
+    struct error error;
+    volatile sig_atomic_t urgency;
+    int64_t stop_mono;              /* when urgency 1 was noticed; 0: not */
+};
+
+/* ---- engine.c ---- */
+void engine_refresh_now(struct engine *engine);
+/* Applies a change and keeps the engine's own counts; a failure breaks the engine. */
+void engine_apply(struct engine *engine, const struct change *change);
+void engine_break(struct engine *engine, const struct error *err);
+struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
+bool engine_is_stopping(const struct engine *engine);
+
+/* ---- engine_target.c ---- */
+int target_start(struct engine *engine, struct target_run *target, int slots, struct error *err);
+void target_done(struct target_run *target);
+void target_step(struct target_run *target, bool more_coming);
+void target_send_pending(struct target_run *target, bool committed);
+bool target_wants_commit(const struct target_run *target);
+int64_t target_next_mono(const struct target_run *target);
+
+/* ---- engine_pull.c ---- */
+void listing_step(struct run *run, size_t running);
+void listing_resume(struct run *run);
+void listing_cancel(struct run *run);
+int64_t listing_next_mono(const struct run *run);
+
+/* ---- engine_run.c ---- */
+int run_start(struct engine *engine, struct run *run, size_t connector, struct error *err);
+void run_done(struct run *run);
+struct run *run_of_stream(struct engine *engine, int64_t stream);
+void run_note(struct engine *engine, enum deliver_note note, int64_t stream, int64_t count);
+/* Keeps the worst error of a run (INTERFACES: 74, 78, 77, 69, 75, 1, 3). */
+void run_fail(struct run *run, enum error_kind kind, const char *format, ...) MC_PRINTF(3, 4);
+void run_check_end(struct run *run);
+void run_finish(struct run *run, enum run_result result);
+void run_event(struct run *run, enum engine_event_kind kind);
+void engine_notice(struct engine *engine, const char *words);
+void engine_letter_event(struct engine *engine, const struct dead_letter *letter, struct slice memory_id);
+
+#endif

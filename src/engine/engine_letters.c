@@ -1,0 +1,82 @@
+/* engine_letters.c - what a person decides about dead letters. */
+#include "engine/engine_internal.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+struct picked {
+    struct dead_letter *letters; /* words and raw are not kept */
+    size_t count, capacity;
+};
+
+static bool pick(void *context, const struct dead_letter *letter)
+{
+    struct picked *picked = context;
+
+    picked->letters = mem_grow(picked->letters, picked->count, &picked->capacity, sizeof *picked->letters);
+    picked->letters[picked->count++] = *letter;
+    return true;
+}
+
+/* The memory becomes a batch of one whose fate is unclear: the next sync looks it up in the whole listing, and sends it only
+ * where it is absent. */
+static int revive(struct state *state, int64_t seq, int64_t now_ms, struct error *err)
+{
+    struct memory_row row;
+    struct batch_row batch = { .state = BATCH_SENDING, .whole_listing = true, .opened_ms = now_ms, .changed_ms = now_ms, .members = 1 };
+    struct change change = { .kind = CHANGE_BATCH, .batch = &batch };
+    int found = state_get_memory(state, seq, &row, err);
+
+    if (found < 0)
+        return -1;
+    if (found == 0 || row.state != MEMORY_DEAD)
+        return 0;
+    batch.batch = state_next_batch(state);
+    batch.target = row.target;
+    row.state = MEMORY_FLYING;
+    row.attempts = 0;
+    row.batch = batch.batch;
+    if (state_apply(state, &change, err) < 0)
+        return -1;
+    change = (struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_DEAD };
+    return state_apply(state, &change, err);
+}
+
+static int end_letters(struct state *state, const struct letter_filter *filter, enum dead_end end, int64_t now_ms, int64_t *ret_count,
+                       struct error *err)
+{
+    struct picked picked = { 0 };
+    int result = state_each_letter(state, filter, pick, &picked, err);
+
+    for (size_t i = 0; result == 0 && i < picked.count; i++) {
+        struct dead_letter letter;
+        struct change change = { .kind = CHANGE_DEAD_LETTER, .letter = &letter };
+        if (end == DEAD_RETRIED && picked.letters[i].seq != 0)
+            result = revive(state, picked.letters[i].seq, now_ms, err);
+        if (result < 0)
+            break;
+        result = state_get_letter(state, picked.letters[i].letter, &letter, err) < 0 ? -1 : 0;
+        if (result < 0)
+            break;
+        letter.end = end;
+        letter.raw = (struct slice){ NULL, 0 };
+        result = state_apply(state, &change, err);
+    }
+    if (result == 0)
+        result = state_commit(state, err);
+    if (result == 0)
+        *ret_count = (int64_t)picked.count;
+    mem_free(picked.letters);
+    return result;
+}
+
+int engine_retry_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err)
+{
+    return end_letters(state, filter, DEAD_RETRIED, now_ms, ret_count, err);
+}
+
+int engine_discard_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err)
+{
+    return end_letters(state, filter, DEAD_DISCARDED, now_ms, ret_count, err);
+}

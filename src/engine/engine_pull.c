@@ -1,0 +1,537 @@
+/* engine_pull.c - listings: stream -> splitter -> memory -> known? changed? empty? -> text -> queue. One element at a time, whatever the length. */
+#include "engine/engine_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "delivery/retry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct engine_connector *connector_of(const struct run *run)
+{
+    return &run->engine->settings->connectors[run->connector];
+}
+
+static const struct engine_source *source_of(const struct run *run)
+{
+    return &run->engine->settings->sources[connector_of(run)->source];
+}
+
+static const char *range_of(const struct run *run)
+{
+    return run->engine->request->range != NULL ? run->engine->request->range : connector_of(run)->range;
+}
+
+static int64_t limit_of(const struct run *run)
+{
+    return run->engine->request->limit > 0 ? run->engine->request->limit : connector_of(run)->limit;
+}
+
+/* ---- The same id twice in one listing ---- */
+
+static struct seen *find_seen(struct run *run, int64_t seq)
+{
+    size_t mask = run->seen_size - 1;
+    size_t slot = (size_t)((uint64_t)seq * 0x9E3779B97F4A7C15u >> 20) & mask;
+
+    while (run->seen[slot].seq != 0 && run->seen[slot].seq != seq)
+        slot = (slot + 1) & mask;
+    return &run->seen[slot];
+}
+
+static void grow_seen(struct run *run)
+{
+    struct seen *old = run->seen;
+    size_t old_size = run->seen_size;
+
+    run->seen_size = old_size > 0 ? old_size * 2 : 1024;
+    run->seen = mem_alloc_array(run->seen_size, sizeof *run->seen);
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].seq != 0)
+            *find_seen(run, old[i].seq) = old[i];
+    mem_free(old);
+}
+
+static void remember_seen(struct run *run, int64_t seq, const struct memory *memory)
+{
+    struct seen *seen;
+
+    if (run->seen_count >= SEEN_MAXIMUM / 2)
+        return; /* beyond that a repetition counts as an unchanged or changed memory of its own */
+    if (run->seen_size < 2 * (run->seen_count + 1))
+        grow_seen(run);
+    seen = find_seen(run, seq);
+    if (seen->seq == 0)
+        run->seen_count++;
+    *seen = (struct seen){ seq, memory->has_updated ? memory->updated_ms : INT64_MIN };
+}
+
+/* The first of two counts, unless the later one is newer by updated_at. */
+static bool is_repetition(struct run *run, int64_t seq, const struct memory *memory)
+{
+    struct seen *seen;
+
+    if (run->seen_size == 0)
+        return false;
+    seen = find_seen(run, seq);
+    if (seen->seq == 0)
+        return false;
+    run->row.counts.duplicates++;
+    return !(memory->has_updated && memory->updated_ms > seen->updated_ms);
+}
+
+/* ---- Dead letters of a listing ---- */
+
+static void fingerprint_of(const void *bytes, size_t size, uint8_t ret_fingerprint[16])
+{
+    uint8_t digest[SHA256_SIZE];
+
+    sha256_of(bytes, size, digest);
+    memcpy(ret_fingerprint, digest, 16);
+}
+
+/* One letter for one cause: met again, it counts on. */
+static void put_letter(struct run *run, struct dead_letter *letter)
+{
+    struct engine *engine = run->engine;
+    struct dead_letter found;
+    struct error err = { 0 };
+    int known;
+
+    if (engine->request->dry_run)
+        return;
+    known = state_find_letter(engine->state, letter->stream, letter->dead_class, letter->seq, letter->fingerprint, &found, &err);
+    if (known < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    letter->run = run->row.run;
+    letter->last_ms = engine->now.wall_ms;
+    letter->letter = known > 0 ? found.letter : state_next_letter(engine->state);
+    letter->first_ms = known > 0 ? found.first_ms : engine->now.wall_ms;
+    letter->times = known > 0 ? found.times + 1 : 1;
+    if (known > 0 && letter->dead_class != DEAD_SOURCE_GAP)
+        letter->raw = (struct slice){ NULL, 0 };
+    engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = letter });
+    engine_letter_event(engine, letter, (struct slice){ "", 0 });
+}
+
+static void put_malformed(struct run *run, const struct splitter_element *element, enum dead_class dead_class, const char *words)
+{
+    struct dead_letter letter = {
+        .dead_class = dead_class, .stream = run->stream->row.stream, .words = words,
+        .position = (int64_t)element->offset, .length = (int64_t)element->length,
+        .raw = { element->bytes, element->size < RAW_MAXIMUM ? element->size : RAW_MAXIMUM },
+    };
+
+    run->row.counts.malformed++;
+    fingerprint_of(element->bytes, element->size, letter.fingerprint);
+    log_warn("source", connector_of(run)->id, "context %s: element %llu at byte %llu of the listing is no memory: %s; it is kept as a dead letter",
+             run->stream->context, (unsigned long long)element->index, (unsigned long long)element->offset, words);
+    put_letter(run, &letter);
+}
+
+static void put_gap(struct run *run, const struct source_verdict *verdict)
+{
+    const char *sample = NULL;
+    size_t unfinished = splitter_unfinished(run->splitter, &sample);
+    struct dead_letter letter = {
+        .dead_class = DEAD_SOURCE_GAP, .stream = run->stream->row.stream, .words = verdict->words, .http_status = verdict->status,
+        .position = verdict->received_bytes, .length = verdict->announced_bytes,
+        .raw = { sample != NULL ? sample : "", unfinished < RAW_MAXIMUM ? unfinished : RAW_MAXIMUM },
+    };
+
+    put_letter(run, &letter);
+}
+
+static void close_gap(struct run *run)
+{
+    static const uint8_t none[16];
+    struct engine *engine = run->engine;
+    struct dead_letter letter;
+    struct error err = { 0 };
+    int found;
+
+    if (engine->request->dry_run)
+        return;
+    found = state_find_letter(engine->state, run->stream->row.stream, DEAD_SOURCE_GAP, 0, none, &letter, &err);
+    if (found < 0) {
+        engine_break(engine, &err);
+    } else if (found > 0) {
+        letter.end = DEAD_CLEARED;
+        letter.raw = (struct slice){ NULL, 0 };
+        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+        log_info("source", connector_of(run)->id, "context %s: the gap of an earlier listing is closed", run->stream->context);
+    }
+}
+
+/* A dead memory that came back in another revision: its letter is answered. */
+static bool close_letter_of(struct run *run, int64_t seq)
+{
+    static const uint8_t none[16];
+    struct engine *engine = run->engine;
+
+    for (int dead_class = 1; dead_class < DEAD_CLASSES; dead_class++) {
+        struct dead_letter letter;
+        struct error err = { 0 };
+        int found = state_find_letter(engine->state, run->stream->row.stream, (enum dead_class)dead_class, seq, none, &letter, &err);
+        if (found < 0)
+            engine_break(engine, &err);
+        if (found <= 0)
+            continue;
+        if (!pull_dead_class_is_absent((enum dead_class)dead_class))
+            return false;
+        if (engine->request->dry_run)
+            return true;
+        letter.end = DEAD_CLEARED;
+        letter.raw = (struct slice){ NULL, 0 };
+        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+        return true;
+    }
+    return false;
+}
+
+/* ---- One memory ---- */
+
+static void render(struct run *run, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
+{
+    struct engine *engine = run->engine;
+
+    text_clear(&engine->text);
+    transform_document(&connector_of(run)->transform, run->stream->context, memory, revision, &engine->text);
+}
+
+static void put_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE],
+                       enum memory_state state)
+{
+    struct engine *engine = run->engine;
+    struct memory_row row = known != NULL ? *known : (struct memory_row){ 0 };
+    struct slice text = { "", 0 };
+
+    row.stream = run->stream->row.stream;
+    row.target = run->stream->row.target;
+    row.id = memory->id;
+    memcpy(row.revision, revision, sizeof row.revision);
+    row.state = state;
+    row.wanted = WANTED_NOTHING;
+    row.batch = 0;
+    row.not_before_ms = 0;
+    row.attempts = 0;
+    row.arrived_ms = engine->now.wall_ms;
+    if (state == MEMORY_QUEUED) {
+        render(run, memory, revision);
+        text = (struct slice){ engine->text.data, engine->text.size };
+    }
+    row.text_size = (int64_t)text.size;
+    if (known == NULL)
+        row.seq = state_next_memory(engine->state);
+    engine_apply(engine, &(struct change){
+        .kind = known != NULL ? CHANGE_MEMORY_SET : CHANGE_MEMORY_ADD,
+        .memory = &row,
+        .from = known != NULL ? known->state : MEMORY_NONE,
+        .text = &text,
+    });
+    remember_seen(run, row.seq, memory);
+}
+
+static enum pull_seen judge_memory(const struct run *run, const struct memory_row *known, const struct memory *memory,
+                                   const uint8_t revision[SHA256_SIZE])
+{
+    if (known != NULL && memcmp(known->revision, revision, SHA256_SIZE) == 0) {
+        /* skip_empty_transcripts was turned off since: what was skipped is worth sending now. */
+        if (known->state == MEMORY_SKIPPED && !(connector_of(run)->skip_empty && memory->transcript.size == 0))
+            return PULL_NEWER;
+        return PULL_SAME;
+    }
+    return connector_of(run)->skip_empty && memory->transcript.size == 0 ? PULL_EMPTY : PULL_NEWER;
+}
+
+static void act(struct run *run, enum pull_action action, const struct memory_row *known, const struct memory *memory,
+                const uint8_t revision[SHA256_SIZE])
+{
+    struct run_counts *counts = &run->row.counts;
+    bool dry = run->engine->request->dry_run;
+
+    switch (action) {
+    case PULL_COUNT_UNCHANGED:
+        counts->unchanged++;
+        break;
+    case PULL_COUNT_CHANGED:
+        counts->changed++;
+        break;
+    case PULL_REPLACE_DEAD:
+        counts->changed++;
+        if (close_letter_of(run, known->seq) && !dry)
+            put_memory(run, known, memory, revision, MEMORY_QUEUED);
+        break;
+    case PULL_ADD:
+        counts->new_++;
+        if (!dry)
+            put_memory(run, NULL, memory, revision, MEMORY_QUEUED);
+        break;
+    case PULL_ADD_SKIPPED:
+        counts->skipped++;
+        if (!dry)
+            put_memory(run, NULL, memory, revision, MEMORY_SKIPPED);
+        break;
+    case PULL_REPLACE:
+        counts->changed++;
+        if (!dry)
+            put_memory(run, known, memory, revision, MEMORY_QUEUED);
+        break;
+    case PULL_SKIP:
+        counts->skipped++;
+        if (!dry)
+            put_memory(run, known, memory, revision, MEMORY_SKIPPED);
+        break;
+    }
+}
+
+static void on_memory(struct run *run, const struct memory *memory)
+{
+    struct engine *engine = run->engine;
+    uint8_t revision[SHA256_SIZE];
+    struct memory_row known;
+    struct error err = { 0 };
+    int found = 0;
+
+    memory_revision(memory, revision);
+    if (run->stream->row.stream != 0)
+        found = state_find_memory(engine->state, run->stream->row.stream, memory->id, &known, &err);
+    if (found < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    if (found > 0 && is_repetition(run, known.seq, memory))
+        return;
+    act(run, pull_table[found > 0 ? known.state : MEMORY_NONE][judge_memory(run, found > 0 ? &known : NULL, memory, revision)].action,
+        found > 0 ? &known : NULL, memory, revision);
+}
+
+static void on_element(void *context, const struct splitter_element *element)
+{
+    struct run *run = context;
+    struct engine *engine = run->engine;
+    struct memory memory;
+    struct error err = { 0 };
+    char words[200];
+
+    if (engine->is_broken || (engine->request->max_items > 0 && run->taken >= engine->request->max_items))
+        return;
+    run->listed++;
+    run->taken++;
+    run->row.counts.fetched++;
+    run->has_changed = true;
+    if (element->is_too_large) {
+        (void)snprintf(words, sizeof words, "%llu bytes are more than memory_api.max_item_bytes (%lld)", (unsigned long long)element->length,
+                       (long long)source_of(run)->item_maximum);
+        put_malformed(run, element, DEAD_TOO_LARGE, words);
+    } else if (memory_decode(engine->decoder, element->bytes, element->size, &memory, &err) < 0) {
+        put_malformed(run, element, DEAD_MALFORMED, err.message);
+    } else {
+        on_memory(run, &memory);
+    }
+}
+
+/* ---- A listing's life ---- */
+
+static bool must_wait(const struct engine *engine)
+{
+    return engine->uncommitted_rows >= COMMIT_AFTER_ROWS || engine->uncommitted_bytes >= COMMIT_AFTER_BYTES || engine->is_broken ||
+           engine->disk_is_short;
+}
+
+static bool on_data(void *owner, http_id id, const char *bytes, size_t size)
+{
+    struct run *run = owner;
+
+    (void)id;
+    if (must_wait(run->engine)) {
+        run->is_paused = true;
+        return false;
+    }
+    splitter_push(run->splitter, bytes, size);
+    return true;
+}
+
+void listing_resume(struct run *run)
+{
+    if (run->phase != LISTING_RUNS || !run->is_paused || must_wait(run->engine))
+        return;
+    run->is_paused = false;
+    http_pause(run->engine->world->http, run->id, false);
+}
+
+static void drop_splitter(struct run *run)
+{
+    splitter_free(run->splitter);
+    run->splitter = NULL;
+}
+
+static void end_context(struct run *run)
+{
+    run->context++;
+    run->attempt = 0;
+    run->start_mono = run->engine->now.mono_ms;
+    run->phase = run->context < connector_of(run)->context_count ? LISTING_WAITS : LISTING_OVER;
+    mem_free(run->seen);
+    run->seen = NULL;
+    run->seen_size = run->seen_count = 0;
+}
+
+static void set_coverage(struct run *run, const char *coverage)
+{
+    static const char *const order[] = { "", "complete", "limited", "partial", "failed" };
+    size_t now = 0;
+    size_t next = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++) {
+        now = strcmp(order[i], run->coverage) == 0 ? i : now;
+        next = strcmp(order[i], coverage) == 0 ? i : next;
+    }
+    if (next > now)
+        (void)snprintf(run->coverage, sizeof run->coverage, "%s", coverage);
+}
+
+static void end_complete(struct run *run)
+{
+    bool is_cut = run->listed >= limit_of(run);
+    bool is_capped = run->engine->request->max_items > 0 && run->taken >= run->engine->request->max_items;
+
+    close_gap(run);
+    set_coverage(run, is_cut || is_capped ? "limited" : "complete");
+    if (is_cut)
+        log_warn("source", connector_of(run)->id,
+                 "context %s: the listing is as long as the limit (%lld): older memories may be missing; raise query_limit or use --limit",
+                 run->stream->context, (long long)limit_of(run));
+    end_context(run);
+}
+
+static enum error_kind kind_of(enum source_outcome outcome)
+{
+    switch (outcome) {
+    case SOURCE_DENIED:
+        return ERROR_DENIED;
+    case SOURCE_NO_CONTEXT:
+        return ERROR_CONFIG;
+    default:
+        return ERROR_UNREACHABLE;
+    }
+}
+
+static void end_failed(struct run *run, const struct source_verdict *verdict)
+{
+    if (verdict->outcome == SOURCE_PARTIAL) {
+        put_gap(run, verdict);
+        set_coverage(run, "partial");
+        log_warn("source", connector_of(run)->id, "%s", verdict->words);
+        run_fail(run, ERROR_NONE, "%s", verdict->words);
+    } else {
+        set_coverage(run, "failed");
+        log_error("source", connector_of(run)->id, "%s", verdict->words);
+        run_fail(run, kind_of(verdict->outcome), "%s", verdict->words);
+    }
+    end_context(run);
+}
+
+static bool try_again(struct run *run, const struct source_verdict *verdict)
+{
+    const struct engine_source *source = source_of(run);
+    struct engine *engine = run->engine;
+    int64_t wait;
+    char words[600];
+
+    if ((verdict->outcome != SOURCE_AGAIN && verdict->outcome != SOURCE_PARTIAL) || run->attempt > source->max_retries || engine_is_stopping(engine))
+        return false;
+    wait = retry_wait_ms(run->attempt, 1000, source->retry_backoff, 60 * 1000, engine->world->random(engine->world->self));
+    if (verdict->retry_after_ms > wait)
+        wait = verdict->retry_after_ms;
+    if (verdict->retry_after_ms > SYNC_TOLD_PATIENCE_MS)
+        return false; /* told to wait longer than a sync waits: the next run tries */
+    run->phase = LISTING_WAITS;
+    run->start_mono = engine->now.mono_ms + wait;
+    (void)snprintf(words, sizeof words, "%s; trying again in %.1f s (%d of %d)", verdict->words, (double)wait / 1000, run->attempt, source->max_retries);
+    log_warn("source", connector_of(run)->id, "%s", words);
+    engine_notice(engine, words);
+    return true;
+}
+
+static void on_done(void *owner, http_id id, const struct http_answer *answer)
+{
+    struct run *run = owner;
+    struct source_verdict verdict;
+    enum splitter_end end;
+
+    (void)id;
+    engine_refresh_now(run->engine);
+    run->id = 0;
+    run->row.counts.bytes += answer->received_bytes;
+    end = splitter_end(run->splitter);
+    source_judge(&source_of(run)->endpoint, run->stream->context, answer, end, splitter_broken_at(run->splitter), &verdict);
+    run->phase = LISTING_WAITS;
+    if (verdict.outcome == SOURCE_COMPLETE)
+        end_complete(run);
+    else if (!try_again(run, &verdict))
+        end_failed(run, &verdict);
+    drop_splitter(run);
+    run->has_changed = true;
+}
+
+static void start(struct run *run)
+{
+    struct engine *engine = run->engine;
+    const struct engine_source *source = source_of(run);
+    struct splitter_settings settings = {
+        .element_maximum = (size_t)source->item_maximum, .sample = RAW_MAXIMUM, .depth_maximum = 64, .on_element = on_element, .context = run,
+    };
+    struct http_request request = { 0 };
+    struct error err = { 0 };
+
+    run->stream = NULL;
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i].connector == run->connector &&
+            strcmp(engine->streams[i].context, connector_of(run)->contexts[run->context]) == 0)
+            run->stream = &engine->streams[i];
+    run->attempt++;
+    run->listed = 0;
+    run->is_paused = false;
+    source_request_listing(&source->endpoint, &run->storage, run->stream->context, range_of(run), limit_of(run), &request);
+    request.owner = run;
+    request.on_data = on_data;
+    request.on_done = on_done;
+    run->splitter = splitter_new(&settings);
+    run->phase = LISTING_RUNS;
+    run->row.counts.requests++;
+    if (http_start(engine->world->http, &request, &run->id, &err) < 0) {
+        run_fail(run, ERROR_CONFIG, "%s", err.message);
+        drop_splitter(run);
+        set_coverage(run, "failed");
+        end_context(run);
+    }
+}
+
+void listing_step(struct run *run, size_t running)
+{
+    if (run->phase != LISTING_WAITS || run->start_mono > run->engine->now.mono_ms || running >= LISTINGS_MAXIMUM || run->is_finished)
+        return;
+    if (run->engine->request->max_items > 0 && run->taken >= run->engine->request->max_items) {
+        run->phase = LISTING_OVER;
+        return;
+    }
+    start(run);
+}
+
+void listing_cancel(struct run *run)
+{
+    if (run->phase == LISTING_RUNS && run->id != 0)
+        http_cancel(run->engine->world->http, run->id);
+    run->id = 0;
+    drop_splitter(run);
+    run->phase = LISTING_OVER;
+}
+
+int64_t listing_next_mono(const struct run *run)
+{
+    return run->phase == LISTING_WAITS ? run->start_mono : INT64_MAX;
+}

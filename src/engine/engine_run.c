@@ -1,0 +1,277 @@
+/* engine_run.c - runs: their counts, their events, and when they are over. */
+#include "engine/engine_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct engine_connector *connector_of(const struct run *run)
+{
+    return &run->engine->settings->connectors[run->connector];
+}
+
+static void save(struct run *run)
+{
+    if (run->engine->request->dry_run)
+        return;
+    run->row.error = run->error;
+    run->row.coverage = run->coverage;
+    engine_apply(run->engine, &(struct change){ .kind = CHANGE_RUN, .run = &run->row });
+}
+
+int run_start(struct engine *engine, struct run *run, size_t connector, struct error *err)
+{
+    const struct sync_request *request = engine->request;
+
+    (void)err;
+    *run = (struct run){ .engine = engine, .connector = connector, .phase = LISTING_WAITS, .start_mono = engine->now.mono_ms };
+    source_storage_init(&run->storage);
+    run->row = (struct run_row){
+        .connector = connector_of(run)->id,
+        .trigger = request->trigger,
+        .started_ms = engine->now.wall_ms,
+        .result = RUN_RUNNING,
+        .error = "",
+        .range = request->range != NULL ? request->range : connector_of(run)->range,
+        .limit = request->limit > 0 ? request->limit : connector_of(run)->limit,
+        .coverage = "",
+    };
+    if (!request->dry_run) {
+        run->row.run = state_next_run(engine->state);
+        save(run);
+    }
+    run_event(run, ENGINE_RUN_STARTED);
+    return 0;
+}
+
+void run_done(struct run *run)
+{
+    listing_cancel(run);
+    source_storage_done(&run->storage);
+    mem_free(run->seen);
+}
+
+struct run *run_of_stream(struct engine *engine, int64_t stream)
+{
+    const struct stream_run *found = engine_find_stream(engine, stream);
+
+    for (size_t i = 0; found != NULL && i < engine->run_count; i++)
+        if (engine->runs[i].connector == found->connector)
+            return &engine->runs[i];
+    return NULL;
+}
+
+void run_note(struct engine *engine, enum deliver_note note, int64_t stream, int64_t count)
+{
+    struct run *run = run_of_stream(engine, stream);
+    struct run_counts *counts;
+
+    if (run == NULL || run->is_finished)
+        return;
+    counts = &run->row.counts;
+    run->has_changed = true;
+    switch (note) {
+    case NOTE_SENT:
+        counts->sent += count;
+        break;
+    case NOTE_STORED:
+        counts->stored += count;
+        break;
+    case NOTE_UNSTORED:
+        counts->stored -= count;
+        break;
+    case NOTE_PROCESSED:
+        counts->processed += count;
+        break;
+    case NOTE_FAILED:
+        counts->failed += count;
+        break;
+    case NOTE_RETRIED:
+        counts->retried += count;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Which error names the end of a run, and of the program: the first that applies. */
+static int severity(enum error_kind kind)
+{
+    static const enum error_kind order[] = {
+        ERROR_NONE, ERROR_CANCELLED, ERROR_FAILED, ERROR_LATER, ERROR_UNREACHABLE, ERROR_DENIED, ERROR_CONFIG, ERROR_IO,
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
+        if (order[i] == kind)
+            return (int)i;
+    return 0;
+}
+
+void run_fail(struct run *run, enum error_kind kind, const char *format, ...)
+{
+    va_list args;
+
+    if (run->error[0] != '\0' && severity(kind) <= severity((enum error_kind)run->row.error_kind))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(run->error, sizeof run->error, format, args);
+    va_end(args);
+    run->row.error_kind = (int)kind;
+}
+
+/* ---- Events ---- */
+
+static void fill_places(const struct run *run, struct engine_event *event)
+{
+    for (size_t i = 0; i < run->engine->stream_count; i++) {
+        const struct stream_run *stream = &run->engine->streams[i];
+        int64_t not_stored = 0;
+        int64_t stored = 0;
+        if (stream->connector != run->connector)
+            continue;
+        if (stream->target->deliver != NULL)
+            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored);
+        event->queued += stream->queued;
+        event->flying += not_stored;
+        event->stored += stored;
+    }
+}
+
+void run_event(struct run *run, enum engine_event_kind kind)
+{
+    const struct sync_request *request = run->engine->request;
+    struct engine_event event = { .kind = kind, .run = &run->row, .words = "", .is_listing = run->phase != LISTING_OVER };
+
+    if (request->on_event == NULL)
+        return;
+    run->row.error = run->error;
+    run->row.coverage = run->coverage;
+    fill_places(run, &event);
+    request->on_event(request->context, &event);
+}
+
+void engine_notice(struct engine *engine, const char *words)
+{
+    struct engine_event event = { .kind = ENGINE_NOTICE, .words = words };
+
+    if (engine->request != NULL && engine->request->on_event != NULL)
+        engine->request->on_event(engine->request->context, &event);
+}
+
+void engine_letter_event(struct engine *engine, const struct dead_letter *letter, struct slice memory_id)
+{
+    struct run *run = run_of_stream(engine, letter->stream);
+    struct engine_event event = {
+        .kind = ENGINE_ITEM_FAILED, .run = run != NULL ? &run->row : NULL, .letter = letter, .memory_id = memory_id, .words = letter->words,
+    };
+
+    if (engine->request->on_event != NULL && letter->dead_class != DEAD_SOURCE_GAP)
+        engine->request->on_event(engine->request->context, &event);
+}
+
+/* ---- The end ---- */
+
+static bool has_open_gap_or_failures(const struct run *run)
+{
+    return run->row.counts.malformed > 0 || run->row.counts.failed > 0 || strcmp(run->coverage, "partial") == 0;
+}
+
+void run_finish(struct run *run, enum run_result result)
+{
+    if (run->is_finished)
+        return;
+    run->is_finished = true;
+    run->phase = LISTING_OVER;
+    run->row.result = result;
+    run->row.finished_ms = run->engine->now.wall_ms;
+    if (result == RUN_CANCELLED)
+        run_fail(run, ERROR_CANCELLED, "stopped; what is queued or under way is taken up by the next run");
+    save(run);
+    run_event(run, ENGINE_RUN_FINISHED);
+}
+
+/* Why a sync does not go on with a target; ERROR_NONE: it does. */
+static enum error_kind target_is_out(const struct engine *engine, const struct deliver_summary *summary)
+{
+    int64_t busy = summary->busy_since_mono > 0 ? engine->now.mono_ms - summary->busy_since_mono : 0;
+
+    if (summary->inserts_in_flight > 0)
+        return ERROR_NONE; /* its answer is worth waiting for, whatever else is wrong */
+    switch (summary->condition) {
+    case TARGET_DENIED:
+        return ERROR_DENIED;
+    case TARGET_FENCED:
+        return ERROR_CONFIG;
+    case TARGET_STRANGE:
+        return ERROR_UNREACHABLE;
+    case TARGET_DOWN:
+        return summary->failures >= SYNC_FAILURES ? ERROR_UNREACHABLE : ERROR_NONE;
+    default:
+        break;
+    }
+    if (summary->insert_marks >= SYNC_MARKS || busy >= SYNC_BUSY_PATIENCE_MS || summary->busy_told_ms > SYNC_TOLD_PATIENCE_MS)
+        return ERROR_LATER;
+    return ERROR_NONE;
+}
+
+static void count_left(const struct run *run, int64_t *ret_unsent, int64_t *ret_unstored, int64_t *ret_unprocessed)
+{
+    struct engine_event places = { 0 };
+
+    fill_places(run, &places);
+    *ret_unsent = places.queued;
+    *ret_unstored = places.flying;
+    *ret_unprocessed = places.stored;
+}
+
+static enum run_result judge_end(const struct run *run)
+{
+    if (strcmp(run->coverage, "failed") == 0)
+        return RUN_FAILED;
+    return has_open_gap_or_failures(run) ? RUN_PARTIAL : RUN_SUCCESS;
+}
+
+static void interrupt_run(struct run *run, enum error_kind kind, const struct deliver_summary *summary, int64_t left)
+{
+    const char *words = summary->words[0] != '\0' ? summary->words
+                        : summary->busy_since_mono > 0 ? "LightRAG says \"not now\" for too long"
+                                                       : "LightRAG gives no usable answer to inserts";
+
+    run_fail(run, kind, "%s; %lld memories wait in the queue, the next run goes on with them", words, (long long)left);
+    run_finish(run, strcmp(run->coverage, "failed") == 0 ? RUN_FAILED : RUN_INTERRUPTED);
+}
+
+void run_check_end(struct run *run)
+{
+    struct engine *engine = run->engine;
+    struct target_run *target = &engine->targets[connector_of(run)->target];
+    struct deliver_summary summary;
+    enum error_kind out;
+    int64_t unsent, unstored, unprocessed;
+
+    if (run->is_finished || engine->stop_mono != 0)
+        return;
+    if (engine->disk_is_short && !engine->request->dry_run) {
+        listing_cancel(run);
+        run_finish(run, RUN_INTERRUPTED);
+        return;
+    }
+    if (run->phase != LISTING_OVER)
+        return;
+    if (engine->request->dry_run) {
+        run_finish(run, judge_end(run));
+        return;
+    }
+    count_left(run, &unsent, &unstored, &unprocessed);
+    if (unsent + unstored == 0 && (!engine->request->wait || unprocessed == 0)) {
+        run_finish(run, judge_end(run));
+        return;
+    }
+    deliver_summarise(target->deliver, &summary);
+    out = target_is_out(engine, &summary);
+    if (out != ERROR_NONE)
+        interrupt_run(run, out, &summary, unsent + unstored + unprocessed);
+}

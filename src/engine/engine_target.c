@@ -1,0 +1,525 @@
+/* engine_target.c - a target as a running thing: its machine's commands become requests, their answers become the machine's events. */
+#include "engine/engine_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- What the machine says ---- */
+
+static void on_change(void *context, const struct change *change)
+{
+    struct target_run *target = context;
+    struct engine *engine = target->engine;
+
+    engine_apply(engine, change);
+    if (change->kind == CHANGE_DEAD_LETTER) {
+        struct memory_row row;
+        struct error err = { 0 };
+        struct slice id = { "", 0 };
+        if (change->letter->seq != 0 && state_get_memory(engine->state, change->letter->seq, &row, &err) > 0)
+            id = row.id;
+        engine_letter_event(engine, change->letter, id);
+    }
+}
+
+/* A text that is proven is given up where the configuration says so. */
+static void give_up_texts(struct engine *engine, const struct change *change)
+{
+    static const struct slice nothing = { "", 0 };
+
+    for (size_t i = 0; i < change->member_count; i++) {
+        struct memory_row row;
+        struct error err = { 0 };
+        if (state_get_memory(engine->state, change->members[i].seq, &row, &err) <= 0)
+            continue;
+        row.text_size = 0;
+        engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_DONE, .text = &nothing });
+    }
+}
+
+static void on_machine_change(void *context, const struct change *change)
+{
+    struct target_run *target = context;
+
+    on_change(target, change);
+    if (change->kind == CHANGE_MEMBERS && change->members_to == MEMORY_DONE && !target->engine->settings->keep_texts)
+        give_up_texts(target->engine, change);
+}
+
+static void on_member(void *context, const struct member_change *facts)
+{
+    struct target_run *target = context;
+    struct memory_row row;
+    struct error err = { 0 };
+
+    if (state_get_memory(target->engine->state, facts->seq, &row, &err) <= 0) {
+        if (err.kind == ERROR_NONE)
+            (void)error_set(&err, ERROR_IO, "state: memory %lld is not there", (long long)facts->seq);
+        engine_break(target->engine, &err);
+        return;
+    }
+    row.state = facts->to;
+    if (facts->attempts >= 0)
+        row.attempts = facts->attempts;
+    if (facts->settle_until_ms >= 0)
+        row.settle_until_ms = facts->settle_until_ms;
+    engine_apply(target->engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = facts->from });
+}
+
+static void on_command(void *context, const struct deliver_command *command)
+{
+    struct target_run *target = context;
+
+    target->pending = mem_grow(target->pending, target->pending_count, &target->pending_capacity, sizeof *target->pending);
+    target->pending[target->pending_count].kind = command->kind;
+    target->pending[target->pending_count].batch = command->batch;
+    target->pending[target->pending_count].page = command->page;
+    (void)snprintf(target->pending[target->pending_count].track, TRACK_SIZE, "%s", command->track != NULL ? command->track : "");
+    target->pending_count++;
+}
+
+static void on_note(void *context, enum deliver_note note, int64_t stream, int64_t count)
+{
+    struct target_run *target = context;
+
+    run_note(target->engine, note, stream, count);
+}
+
+static void on_notice(void *context, bool is_trouble, const char *words)
+{
+    struct target_run *target = context;
+    const char *name = target->engine->settings->targets[target->index].name;
+
+    log_line(is_trouble ? LOG_WARN : LOG_INFO, "target", name, "%s", words);
+    engine_notice(target->engine, words);
+}
+
+static int64_t next_batch(void *context)
+{
+    struct target_run *target = context;
+
+    return state_next_batch(target->engine->state);
+}
+
+static int64_t next_letter(void *context)
+{
+    struct target_run *target = context;
+
+    return state_next_letter(target->engine->state);
+}
+
+static uint64_t next_random(void *context)
+{
+    struct target_run *target = context;
+
+    return target->engine->world->random(target->engine->world->self);
+}
+
+/* ---- The start ---- */
+
+struct loading {
+    struct target_run *target;
+    struct deliver_memory *memories; /* names owned */
+    size_t count, capacity;
+    struct batch_row *batches;
+    size_t batch_count, batch_capacity;
+};
+
+static void read_memory(struct loading *loading, const struct memory_row *row)
+{
+    struct engine *engine = loading->target->engine;
+    struct stream_run *stream = engine_find_stream(engine, row->stream);
+    struct deliver_memory *memory;
+
+    loading->memories = mem_grow(loading->memories, loading->count, &loading->capacity, sizeof *loading->memories);
+    memory = &loading->memories[loading->count++];
+    *memory = (struct deliver_memory){
+        .seq = row->seq, .stream = row->stream, .attempts = row->attempts, .settle_until_ms = row->settle_until_ms, .text_size = row->text_size,
+    };
+    identity_revision_mark(row->revision, memory->mark);
+    if (row->name.size > 0) {
+        memory->name = mem_copy_bytes(row->name.data, row->name.size);
+        return;
+    }
+    text_clear(&engine->name);
+    identity_document_name(&engine->name, stream != NULL ? stream->source : "", stream != NULL ? stream->context : "", row->id);
+    memory->name = mem_copy_bytes(engine->name.data, engine->name.size);
+}
+
+static bool on_row(void *context, const struct memory_row *row)
+{
+    read_memory(context, row);
+    return true;
+}
+
+static bool on_batch(void *context, const struct batch_row *row)
+{
+    struct loading *loading = context;
+
+    loading->batches = mem_grow(loading->batches, loading->batch_count, &loading->batch_capacity, sizeof *loading->batches);
+    loading->batches[loading->batch_count++] = *row;
+    return true;
+}
+
+static void forget_memories(struct loading *loading)
+{
+    for (size_t i = 0; i < loading->count; i++)
+        mem_free((void *)(uintptr_t)loading->memories[i].name);
+    loading->count = 0;
+}
+
+static int load_batches(struct target_run *target, struct error *err)
+{
+    struct loading loading = { .target = target };
+    int result = state_each_open_batch(target->engine->state, target->row.target, on_batch, &loading, err);
+
+    for (size_t i = 0; result == 0 && i < loading.batch_count; i++) {
+        result = state_each_member(target->engine->state, loading.batches[i].batch, on_row, &loading, err);
+        deliver_load_batch(target->deliver, &loading.batches[i], target->engine->now);
+        for (size_t k = 0; k < loading.count; k++)
+            deliver_load_member(target->deliver, loading.batches[i].batch, &loading.memories[k], target->engine->now);
+        forget_memories(&loading);
+    }
+    mem_free(loading.memories);
+    mem_free(loading.batches);
+    return result;
+}
+
+int target_start(struct engine *engine, struct target_run *target, int slots, struct error *err)
+{
+    const struct engine_target *settings = &engine->settings->targets[target->index];
+    int64_t settle = settings->settle_ms > 0 ? settings->settle_ms : settings->sink.timeout_ms + 30 * 1000;
+    const struct engine_connector *connector = NULL;
+    struct deliver_out out = {
+        .context = target, .change = on_machine_change, .member = on_member, .command = on_command, .note = on_note, .notice = on_notice,
+        .next_batch = next_batch, .next_letter = next_letter, .random = next_random,
+    };
+    struct deliver_settings machine;
+
+    for (size_t i = 0; i < engine->settings->connector_count && connector == NULL; i++)
+        if (engine->settings->connectors[i].target == target->index)
+            connector = &engine->settings->connectors[i];
+    machine = (struct deliver_settings){
+        .target = target->row.target,
+        .batch_size = settings->batch_size,
+        .batch_bytes = BATCH_BYTES,
+        .max_unfinished = settings->max_unfinished,
+        .slots = slots,
+        .poll_interval_ms = settings->poll_interval_ms,
+        .kick_interval_ms = settings->kick_interval_ms,
+        .kick = settings->kick,
+        .give_up_after_ms = settings->give_up_after_ms,
+        .settle_ms = settings->settle_ms > 0 ? settle : settle < 60 * 1000 ? 60 * 1000 : settle,
+        .max_attempts = connector != NULL ? connector->max_attempts : 3,
+        .backoff_multiplier = connector != NULL ? connector->backoff_multiplier : 2.0,
+        .max_backoff_ms = connector != NULL ? connector->max_backoff_ms : 60 * 1000,
+        .workspace = settings->workspace,
+    };
+    target->sink = settings->sink;
+    target->deliver = deliver_new(&machine, &out);
+    return load_batches(target, err);
+}
+
+void target_done(struct target_run *target)
+{
+    for (size_t i = 0; i < target->call_count; i++) {
+        if (target->calls[i]->is_busy)
+            http_cancel(target->engine->world->http, target->calls[i]->id);
+        sink_storage_done(&target->calls[i]->storage);
+        mem_free(target->calls[i]);
+    }
+    mem_free(target->calls);
+    mem_free(target->pending);
+    deliver_free(target->deliver);
+}
+
+/* ---- The queue ---- */
+
+static void offer(struct target_run *target, bool more_coming)
+{
+    struct engine *engine = target->engine;
+    struct loading loading = { .target = target };
+    struct error err = { 0 };
+    int room;
+
+    if (target->queued == 0 || target->queue_hold_mono > engine->now.mono_ms)
+        return;
+    room = deliver_room(target->deliver, target->queued, more_coming, target->queued_since_mono, engine->now);
+    while (room > 0 && !engine->is_broken) {
+        if (state_each_queued(engine->state, target->row.target, engine->now.wall_ms, (size_t)room, BATCH_BYTES, on_row, &loading, &err) < 0) {
+            engine_break(engine, &err);
+            break;
+        }
+        if (loading.count == 0) {
+            target->queue_hold_mono = engine->now.mono_ms + 1000; /* all of them wait for their time */
+            break;
+        }
+        deliver_offer(target->deliver, loading.memories, loading.count, engine->now);
+        forget_memories(&loading);
+        room = deliver_room(target->deliver, target->queued, more_coming, target->queued_since_mono, engine->now);
+    }
+    forget_memories(&loading);
+    mem_free(loading.memories);
+}
+
+void target_step(struct target_run *target, bool more_coming)
+{
+    deliver_tick(target->deliver, target->engine->now);
+    if (!engine_is_stopping(target->engine))
+        offer(target, more_coming);
+}
+
+int64_t target_next_mono(const struct target_run *target)
+{
+    int64_t next = deliver_next_mono(target->deliver);
+
+    /* A small batch waits a little to grow; the loop comes by to see. */
+    if (target->queued > 0 && target->queued_since_mono + COMMIT_AFTER_MS > target->engine->now.mono_ms &&
+        target->queued_since_mono + COMMIT_AFTER_MS < next)
+        next = target->queued_since_mono + COMMIT_AFTER_MS;
+    return next;
+}
+
+/* ---- Requests ---- */
+
+static void on_answer(void *owner, http_id id, const struct http_answer *answer);
+
+static struct call *find_free_call(struct target_run *target)
+{
+    struct call *call;
+
+    for (size_t i = 0; i < target->call_count; i++)
+        if (!target->calls[i]->is_busy)
+            return target->calls[i];
+    target->calls = mem_grow(target->calls, target->call_count, &target->call_capacity, sizeof *target->calls);
+    call = mem_alloc(sizeof *call);
+    call->target = target;
+    sink_storage_init(&call->storage);
+    target->calls[target->call_count++] = call;
+    return call;
+}
+
+static enum sink_dialect dialect_of(const struct target_run *target)
+{
+    struct deliver_summary summary;
+
+    deliver_summarise(target->deliver, &summary);
+    return summary.dialect;
+}
+
+static int build_insert(struct target_run *target, struct call *call, struct http_request *request, struct error *err)
+{
+    struct engine *engine = target->engine;
+    size_t count = deliver_batch_size(target->deliver, call->batch);
+    enum sink_dialect dialect = dialect_of(target);
+
+    sink_insert_begin(&target->sink, &call->storage);
+    for (size_t i = 0; i < count; i++) {
+        struct deliver_memory memory;
+        struct sink_document document;
+        int found;
+        deliver_batch_member(target->deliver, call->batch, i, &memory);
+        text_clear(&engine->text);
+        found = state_get_text(engine->state, memory.seq, &engine->text, err);
+        if (found == 0)
+            return error_set(err, ERROR_IO, "state: the text of memory %lld is not there", (long long)memory.seq);
+        if (found < 0)
+            return -1;
+        document = (struct sink_document){ .name = memory.name, .text = engine->text.data, .text_size = engine->text.size };
+        sink_insert_add(dialect, &call->storage, &document);
+    }
+    sink_insert_end(&target->sink, &call->storage, request);
+    return 0;
+}
+
+static int build(struct target_run *target, struct call *call, int64_t page, const char *track, struct http_request *request, struct error *err)
+{
+    switch (call->kind) {
+    case DELIVER_ASK_HEALTH:
+        sink_request_health(&target->sink, &call->storage, request);
+        break;
+    case DELIVER_ASK_COUNTS:
+        sink_request_counts(&target->sink, &call->storage, request);
+        break;
+    case DELIVER_ASK_PIPELINE:
+        sink_request_pipeline(&target->sink, &call->storage, request);
+        break;
+    case DELIVER_INSERT:
+        return build_insert(target, call, request, err);
+    case DELIVER_TRACK:
+        sink_request_track(&target->sink, &call->storage, track, request);
+        break;
+    case DELIVER_LIST:
+        sink_request_listing(&target->sink, &call->storage, page, LISTING_PAGE_SIZE, request);
+        break;
+    case DELIVER_REPROCESS:
+        sink_request_reprocess(&target->sink, &call->storage, request);
+        break;
+    }
+    return 0;
+}
+
+static void count_request(struct target_run *target, int64_t bytes)
+{
+    struct engine *engine = target->engine;
+
+    for (size_t i = 0; i < engine->run_count; i++) {
+        struct run *run = &engine->runs[i];
+        if (run->is_finished || engine->settings->connectors[run->connector].target != target->index)
+            continue;
+        run->row.counts.requests++;
+        run->row.counts.bytes += bytes;
+    }
+}
+
+static void start_call(struct target_run *target, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track)
+{
+    struct engine *engine = target->engine;
+    struct call *call = find_free_call(target);
+    struct http_request request = { 0 };
+    struct error err = { 0 };
+    struct http_answer refused = { .end = HTTP_NOT_SENT, .retry_after_ms = -1, .date_ms = -1, .content_length = -1, .content_type = "",
+                                   .location = "", .body = "", .words = "the request could not be made" };
+
+    call->kind = kind;
+    call->batch = batch;
+    if (build(target, call, page, track, &request, &err) < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    request.owner = call;
+    request.on_data = NULL;
+    request.on_done = on_answer;
+    call->is_busy = true;
+    count_request(target, (int64_t)request.body_size);
+    if (http_start(engine->world->http, &request, &call->id, &err) == 0)
+        return;
+    log_warn("target", engine->settings->targets[target->index].name, "%s", err.message);
+    refused.words = err.message;
+    on_answer(call, 0, &refused);
+}
+
+bool target_wants_commit(const struct target_run *target)
+{
+    for (size_t i = 0; i < target->pending_count; i++)
+        if (target->pending[i].kind == DELIVER_INSERT)
+            return true;
+    return false;
+}
+
+void target_send_pending(struct target_run *target, bool committed)
+{
+    size_t count = target->pending_count;
+    size_t kept = 0;
+
+    /* Starting one may bring new ones: those are behind count and wait for the next turn. */
+    for (size_t i = 0; i < count && !target->engine->is_broken; i++) {
+        __typeof__(*target->pending) command = target->pending[i];
+        if (command.kind == DELIVER_INSERT && !committed) {
+            target->pending[kept++] = command;
+            continue;
+        }
+        start_call(target, command.kind, command.batch, command.page, command.track);
+    }
+    memmove(target->pending + kept, target->pending + count, (target->pending_count - count) * sizeof *target->pending);
+    target->pending_count = kept + target->pending_count - count;
+}
+
+/* ---- Answers ---- */
+
+static void keep_identity(struct target_run *target, const struct sink_health *health)
+{
+    target->row.version = health->version;
+    target->row.workspace = health->workspace;
+    target->row.seen_ms = target->engine->now.wall_ms;
+    target->row.last_error = "";
+    engine_apply(target->engine, &(struct change){ .kind = CHANGE_TARGET, .target = &target->row });
+    target->row.version = target->row.workspace = "";
+}
+
+static void on_row_of_track(void *context, const struct sink_row *row)
+{
+    struct call *call = context;
+
+    deliver_on_track_row(call->target->deliver, call->batch, row);
+}
+
+static void on_row_of_listing(void *context, const struct sink_row *row)
+{
+    struct call *call = context;
+
+    deliver_on_list_row(call->target->deliver, row);
+}
+
+static void answer_insert(struct call *call, const struct http_answer *answer)
+{
+    struct target_run *target = call->target;
+    size_t count = deliver_batch_size(target->deliver, call->batch);
+    const char **names = mem_alloc_array(count > 0 ? count : 1, sizeof *names);
+    struct sink_verdict verdict;
+
+    for (size_t i = 0; i < count; i++) {
+        struct deliver_memory memory;
+        deliver_batch_member(target->deliver, call->batch, i, &memory);
+        names[i] = memory.name;
+    }
+    sink_judge_insert(answer, names, count, &verdict);
+    mem_free(names);
+    text_clear(&call->storage.body);
+    log_debug("target", target->engine->settings->targets[target->index].name, "insert of batch %lld (%zu documents): HTTP %d%s%s",
+              (long long)call->batch, count, verdict.status, verdict.words[0] != '\0' ? ", " : "", verdict.words);
+    deliver_on_insert(target->deliver, call->batch, &verdict, target->engine->now);
+}
+
+static void on_answer(void *owner, http_id id, const struct http_answer *answer)
+{
+    struct call *call = owner;
+    struct target_run *target = call->target;
+    struct deliver *deliver = target->deliver;
+    struct sink_verdict verdict;
+    struct sink_health health;
+    struct sink_counts counts;
+    struct sink_pipeline pipeline;
+    int64_t total;
+    bool has_next = false;
+
+    (void)id;
+    call->is_busy = false;
+    engine_refresh_now(target->engine);
+    if (target->engine->is_broken)
+        return;
+    switch (call->kind) {
+    case DELIVER_ASK_HEALTH:
+        sink_read_health(answer, &health, &verdict);
+        if (verdict.scope == SINK_WELL)
+            keep_identity(target, &health);
+        deliver_on_health(deliver, &health, &verdict, target->engine->now);
+        break;
+    case DELIVER_ASK_COUNTS:
+        sink_read_counts(answer, &counts, &verdict);
+        deliver_on_counts(deliver, &counts, &verdict, target->engine->now);
+        break;
+    case DELIVER_ASK_PIPELINE:
+        sink_read_pipeline(answer, &pipeline, &verdict);
+        deliver_on_pipeline(deliver, &pipeline, &verdict, target->engine->now);
+        break;
+    case DELIVER_INSERT:
+        answer_insert(call, answer);
+        break;
+    case DELIVER_TRACK:
+        sink_read_track(answer, on_row_of_track, call, &total, &verdict);
+        deliver_on_track(deliver, call->batch, &verdict, target->engine->now);
+        break;
+    case DELIVER_LIST:
+        sink_read_listing(answer, on_row_of_listing, call, &total, &has_next, &verdict);
+        deliver_on_list(deliver, has_next, &verdict, target->engine->now);
+        break;
+    case DELIVER_REPROCESS:
+        sink_judge(answer, &verdict);
+        deliver_on_reprocess(deliver, &verdict, target->engine->now);
+        break;
+    }
+}

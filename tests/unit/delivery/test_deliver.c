@@ -1,0 +1,702 @@
+/* The deliver machine driven by hand: what it is told, what it wants, what it writes down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "delivery/deliver.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MEMORIES = 64, COMMANDS = 64 };
+
+/* ---- What the machine says, kept ---- */
+
+struct desk {
+    struct deliver *deliver;
+    struct moment now;
+    enum memory_state memory[MEMORIES];   /* by seq */
+    int attempts[MEMORIES];
+    int64_t batch_of[MEMORIES];
+    struct batch_row batch[MEMORIES];     /* by number */
+    enum dead_class dead[MEMORIES];       /* by seq */
+    struct deliver_command commands[COMMANDS];
+    char tracks[COMMANDS][TRACK_SIZE];
+    size_t command_count;
+    int64_t notes[NOTES];
+    int notices;
+    int64_t batches, letters;
+};
+
+static void on_change(void *context, const struct change *change)
+{
+    struct desk *desk = context;
+
+    switch (change->kind) {
+    case CHANGE_MEMBERS:
+        for (size_t i = 0; i < change->member_count; i++) {
+            int64_t seq = change->members[i].seq;
+            assert_int_equal(desk->memory[seq], change->members_from); /* never a change from a state it is not in */
+            desk->memory[seq] = change->members_to;
+            if (change->members_batch != 0)
+                desk->batch_of[seq] = change->members_batch;
+        }
+        break;
+    case CHANGE_BATCH:
+        desk->batch[change->batch->batch] = *change->batch;
+        break;
+    case CHANGE_DEAD_LETTER:
+        desk->dead[change->letter->seq] = change->letter->dead_class;
+        break;
+    default:
+        fail_msg("a change of kind %d", (int)change->kind);
+    }
+}
+
+static void on_member(void *context, const struct member_change *change)
+{
+    struct desk *desk = context;
+
+    assert_int_equal(desk->memory[change->seq], change->from);
+    desk->memory[change->seq] = change->to;
+    if (change->attempts >= 0)
+        desk->attempts[change->seq] = change->attempts;
+}
+
+static void on_command(void *context, const struct deliver_command *command)
+{
+    struct desk *desk = context;
+
+    assert_true(desk->command_count < COMMANDS);
+    desk->commands[desk->command_count] = *command;
+    (void)snprintf(desk->tracks[desk->command_count++], TRACK_SIZE, "%s", command->track != NULL ? command->track : "");
+}
+
+static void on_note(void *context, enum deliver_note note, int64_t stream, int64_t count)
+{
+    struct desk *desk = context;
+
+    assert_int_equal(stream, 1);
+    desk->notes[note] += count;
+}
+
+static void on_notice(void *context, bool is_trouble, const char *words)
+{
+    struct desk *desk = context;
+
+    (void)is_trouble;
+    assert_true(words[0] != '\0');
+    desk->notices++;
+}
+
+static int64_t next_batch(void *context) { return ++((struct desk *)context)->batches; }
+static int64_t next_letter(void *context) { return ++((struct desk *)context)->letters; }
+static uint64_t next_random(void *context) { (void)context; return 0; }
+
+static const struct deliver_settings defaults = {
+    .target = 1, .batch_size = 10, .batch_bytes = 1 << 20, .max_unfinished = 50, .slots = 1, .poll_interval_ms = 2000, .kick_interval_ms = 300000,
+    .kick = true, .give_up_after_ms = 86400000, .settle_ms = 60000, .max_attempts = 3, .backoff_multiplier = 2.0, .max_backoff_ms = 60000,
+    .workspace = "",
+};
+
+static const struct sink_verdict well = { .scope = SINK_WELL, .status = 200, .retry_after_ms = -1, .date_ms = 1000000, .culprit_index = -1 };
+
+static void open_desk(struct desk *desk, const struct deliver_settings *settings)
+{
+    struct deliver_out out = {
+        .context = desk, .change = on_change, .member = on_member, .command = on_command, .note = on_note, .notice = on_notice,
+        .next_batch = next_batch, .next_letter = next_letter, .random = next_random,
+    };
+
+    *desk = (struct desk){ .now = { .wall_ms = 1000000, .mono_ms = 5000 } };
+    desk->deliver = deliver_new(settings, &out);
+}
+
+static void close_desk(struct desk *desk)
+{
+    deliver_free(desk->deliver);
+}
+
+/* ---- Small words of the tests ---- */
+
+static void pass_time(struct desk *desk, int64_t ms)
+{
+    desk->now.wall_ms += ms;
+    desk->now.mono_ms += ms;
+    deliver_tick(desk->deliver, desk->now);
+}
+
+/* Takes the oldest command of that kind away; NULL when there is none. */
+static bool take(struct desk *desk, enum deliver_command_kind kind, struct deliver_command *ret_command)
+{
+    for (size_t i = 0; i < desk->command_count; i++) {
+        if (desk->commands[i].kind != kind)
+            continue;
+        *ret_command = desk->commands[i];
+        memmove(&desk->commands[i], &desk->commands[i + 1], (desk->command_count - i - 1) * sizeof desk->commands[0]);
+        desk->command_count--;
+        return true;
+    }
+    return false;
+}
+
+static struct deliver_command must_take(struct desk *desk, enum deliver_command_kind kind)
+{
+    struct deliver_command command = { .kind = kind };
+
+    if (!take(desk, kind, &command))
+        fail_msg("the machine did not ask for command %d", (int)kind);
+    return command;
+}
+
+static void make_well(struct desk *desk, enum sink_dialect dialect)
+{
+    struct sink_health health = { .dialect = dialect, .version = "1.5.7" };
+    struct sink_counts counts = { 0 };
+
+    deliver_tick(desk->deliver, desk->now);
+    (void)must_take(desk, DELIVER_ASK_HEALTH);
+    deliver_on_health(desk->deliver, &health, &well, desk->now);
+    (void)must_take(desk, DELIVER_ASK_COUNTS);
+    deliver_on_counts(desk->deliver, &counts, &well, desk->now);
+}
+
+static void offer(struct desk *desk, int64_t first, int64_t count)
+{
+    struct deliver_memory memories[MEMORIES];
+    char names[MEMORIES][16];
+
+    for (int64_t i = 0; i < count; i++) {
+        (void)snprintf(names[i], sizeof names[i], "m%lld", (long long)(first + i));
+        memories[i] = (struct deliver_memory){ .seq = first + i, .stream = 1, .name = names[i], .text_size = 10 };
+        (void)snprintf(memories[i].mark, sizeof memories[i].mark, "%012llx", (unsigned long long)(first + i));
+        desk->memory[first + i] = MEMORY_QUEUED;
+    }
+    deliver_offer(desk->deliver, memories, (size_t)count, desk->now);
+}
+
+static void answer_insert(struct desk *desk, int64_t batch, const struct sink_verdict *verdict)
+{
+    deliver_on_insert(desk->deliver, batch, verdict, desk->now);
+}
+
+static struct sink_verdict accepted(const char *track)
+{
+    struct sink_verdict verdict = well;
+
+    verdict.insert = SINK_INSERT_ACCEPTED;
+    (void)snprintf(verdict.track, sizeof verdict.track, "%s", track);
+    return verdict;
+}
+
+static struct sink_verdict scope(enum sink_scope what, int status)
+{
+    struct sink_verdict verdict = { .scope = what, .status = status, .retry_after_ms = -1, .date_ms = -1, .culprit_index = -1, .words = "said the test" };
+
+    return verdict;
+}
+
+struct rows {
+    char names[MEMORIES][16];
+    struct sink_row row[MEMORIES];
+    size_t count;
+};
+
+static void put_row(struct rows *rows, int64_t seq, enum sink_row_status status, const char *track)
+{
+    struct sink_row *row = &rows->row[rows->count];
+
+    (void)snprintf(rows->names[rows->count], 16, "m%lld", (long long)seq);
+    *row = (struct sink_row){ .id = rows->names[rows->count], .name = rows->names[rows->count], .track = track, .status = status, .has_mark = true,
+                              .chunks = status == SINK_ROW_PROCESSED ? 1 : -1, .created_ms = 1000000, .updated_ms = 1000000, .error_words = "" };
+    (void)snprintf(row->mark, sizeof row->mark, "%012llx", (unsigned long long)seq);
+    rows->count++;
+}
+
+static void answer_track(struct desk *desk, const struct rows *rows)
+{
+    struct deliver_command command = must_take(desk, DELIVER_TRACK);
+
+    for (size_t i = 0; i < rows->count; i++)
+        deliver_on_track_row(desk->deliver, command.batch, &rows->row[i]);
+    deliver_on_track(desk->deliver, command.batch, &well, desk->now);
+}
+
+static void answer_list(struct desk *desk, const struct rows *rows, bool has_next)
+{
+    (void)must_take(desk, DELIVER_LIST);
+    for (size_t i = 0; i < rows->count; i++)
+        deliver_on_list_row(desk->deliver, &rows->row[i]);
+    deliver_on_list(desk->deliver, has_next, &well, desk->now);
+}
+
+/* A fresh desk with one batch of count memories whose insert is under way. */
+static int64_t send_some(struct desk *desk, enum sink_dialect dialect, int64_t count)
+{
+    open_desk(desk, &defaults);
+    make_well(desk, dialect);
+    offer(desk, 1, count);
+    return must_take(desk, DELIVER_INSERT).batch;
+}
+
+/* ---- Tests ---- */
+
+static void test_the_good_way(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 3);
+    struct sink_verdict verdict = accepted("t1");
+    struct rows rows = { .count = 0 };
+    (void)state;
+
+    assert_int_equal(desk.batch[batch].state, BATCH_SENDING); /* written before the request is asked for */
+    answer_insert(&desk, batch, &verdict);
+    assert_int_equal(desk.batch[batch].state, BATCH_ACCEPTED);
+    pass_time(&desk, 10);
+    put_row(&rows, 1, SINK_ROW_UNFINISHED, "t1");
+    put_row(&rows, 2, SINK_ROW_UNFINISHED, "t1");
+    answer_track(&desk, &rows);
+    assert_int_equal(desk.batch[batch].state, BATCH_ACCEPTED); /* one row is missing: not stored */
+    put_row(&rows, 3, SINK_ROW_PROCESSED, "t1");
+    pass_time(&desk, 3000);
+    answer_track(&desk, &rows);
+    assert_int_equal(desk.batch[batch].state, BATCH_STORED);
+    assert_int_equal(desk.memory[3], MEMORY_DONE);
+    assert_int_equal(desk.memory[1], MEMORY_FLYING);
+    rows.count = 0;
+    put_row(&rows, 1, SINK_ROW_PROCESSED, "t1");
+    put_row(&rows, 2, SINK_ROW_PROCESSED, "t1");
+    pass_time(&desk, 3000);
+    answer_track(&desk, &rows);
+    assert_int_equal(desk.memory[1], MEMORY_DONE);
+    assert_int_equal(desk.memory[2], MEMORY_DONE);
+    assert_int_equal(desk.batch[batch].state, BATCH_CLOSED);
+    assert_int_equal(desk.notes[NOTE_STORED], 3);
+    assert_int_equal(desk.notes[NOTE_PROCESSED], 3);
+    close_desk(&desk);
+}
+
+static void test_no_answer_is_looked_up_before_anything_is_sent(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 3);
+    struct sink_verdict verdict = scope(SINK_SILENT, 0);
+    struct deliver_command command;
+    struct rows rows = { .count = 0 };
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    assert_false(take(&desk, DELIVER_INSERT, &command));
+    pass_time(&desk, 1);
+    put_row(&rows, 2, SINK_ROW_PROCESSED, "t9");
+    put_row(&rows, 3, SINK_ROW_UNFINISHED, "t9");
+    answer_list(&desk, &rows, false);
+    assert_int_equal(desk.memory[2], MEMORY_DONE);
+    assert_int_equal(desk.batch[desk.batch_of[3]].state, BATCH_STORED); /* adopted with its track */
+    assert_string_equal(desk.batch[desk.batch_of[3]].track, "t9");
+    command = must_take(&desk, DELIVER_INSERT); /* only the absent one goes again */
+    assert_int_equal(deliver_batch_size(desk.deliver, command.batch), 1);
+    assert_int_equal(desk.batch_of[1], command.batch);
+    close_desk(&desk);
+}
+
+static void test_14_waits_for_the_settle_time(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_14, 2);
+    struct sink_verdict verdict = scope(SINK_SILENT, 0);
+    struct deliver_command command;
+    struct rows none = { .count = 0 };
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    for (int64_t waited = 0; waited < 59000; waited += 1000) {
+        pass_time(&desk, 1000);
+        if (take(&desk, DELIVER_LIST, &command))
+            deliver_on_list(desk.deliver, false, &well, desk.now);
+        if (take(&desk, DELIVER_ASK_HEALTH, &command)) {
+            struct sink_health health = { .dialect = SINK_14, .version = "1.4.9.9" };
+            deliver_on_health(desk.deliver, &health, &well, desk.now);
+        }
+        if (take(&desk, DELIVER_ASK_COUNTS, &command)) {
+            struct sink_counts counts = { 0 };
+            deliver_on_counts(desk.deliver, &counts, &well, desk.now);
+        }
+        assert_false(take(&desk, DELIVER_INSERT, &command));
+    }
+    pass_time(&desk, 60000);
+    answer_list(&desk, &none, false);
+    assert_true(take(&desk, DELIVER_INSERT, &command));
+    close_desk(&desk);
+}
+
+static void test_named_refusals(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 4);
+    struct sink_verdict bad = well;
+    struct sink_verdict known = well;
+    struct deliver_command command;
+    struct rows rows = { .count = 0 };
+    (void)state;
+
+    bad.status = 422;
+    bad.insert = SINK_INSERT_REFUSED;
+    bad.culprit_index = 1;
+    answer_insert(&desk, batch, &bad);
+    assert_int_equal(desk.memory[2], MEMORY_DEAD);
+    assert_int_equal(desk.dead[2], DEAD_REJECTED);
+    command = must_take(&desk, DELIVER_INSERT); /* its neighbours go on at once */
+    assert_int_equal(deliver_batch_size(desk.deliver, command.batch), 3);
+    known.status = 409;
+    known.insert = SINK_INSERT_EXISTS;
+    (void)snprintf(known.culprit_name, sizeof known.culprit_name, "m4");
+    answer_insert(&desk, command.batch, &known);
+    command = must_take(&desk, DELIVER_INSERT);
+    assert_int_equal(deliver_batch_size(desk.deliver, command.batch), 2);
+    assert_true(desk.batch[desk.batch_of[4]].whole_listing); /* the row may be older than we are */
+    pass_time(&desk, 1);
+    put_row(&rows, 4, SINK_ROW_PROCESSED, "old");
+    answer_list(&desk, &rows, false);
+    assert_int_equal(desk.memory[4], MEMORY_DONE); /* by its row, not by the 409 */
+    close_desk(&desk);
+}
+
+static void test_unnamed_refusal_is_halved(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 4);
+    struct sink_verdict bad = well;
+    struct sink_verdict ok = accepted("t");
+    int rounds = 0;
+    (void)state;
+
+    bad.status = 400;
+    bad.insert = SINK_INSERT_REFUSED;
+    answer_insert(&desk, batch, &bad);
+    for (; rounds < 20; rounds++) {
+        struct deliver_command command;
+        bool has_culprit = false;
+        if (!take(&desk, DELIVER_INSERT, &command))
+            break;
+        for (size_t i = 0; i < deliver_batch_size(desk.deliver, command.batch); i++) {
+            struct deliver_memory memory;
+            deliver_batch_member(desk.deliver, command.batch, i, &memory);
+            has_culprit = has_culprit || memory.seq == 3;
+        }
+        answer_insert(&desk, command.batch, has_culprit ? &bad : &ok);
+    }
+    assert_int_equal(desk.dead[3], DEAD_REJECTED);
+    for (int64_t seq = 1; seq <= 4; seq++)
+        assert_int_equal(desk.memory[seq], seq == 3 ? MEMORY_DEAD : MEMORY_FLYING);
+    assert_int_equal(rounds, 4); /* {1,2} ok, {3,4} bad, {3} bad, {4} ok */
+    close_desk(&desk);
+}
+
+static void test_busy_is_nobodys_fault(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 2);
+    struct sink_verdict busy = scope(SINK_BUSY, 429);
+    struct deliver_command command;
+    (void)state;
+
+    busy.retry_after_ms = 30000;
+    for (int i = 0; i < 200; i++) {
+        answer_insert(&desk, batch, &busy);
+        assert_int_equal(desk.batch[batch].state, BATCH_READY);
+        pass_time(&desk, 29999);
+        assert_false(take(&desk, DELIVER_INSERT, &command)); /* not before it was told */
+        pass_time(&desk, 40000);
+        command = must_take(&desk, DELIVER_INSERT);
+        assert_int_equal(command.batch, batch);
+    }
+    assert_int_equal(desk.memory[1], MEMORY_FLYING);
+    close_desk(&desk);
+}
+
+static void test_denied_and_strange_stop_the_target(void **state)
+{
+    static const enum sink_scope scopes[] = { SINK_DENIED, SINK_STRANGE };
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct desk desk;
+        int64_t batch = send_some(&desk, SINK_15, 2);
+        struct sink_verdict verdict = scope(scopes[i], 401);
+        struct deliver_summary summary;
+        answer_insert(&desk, batch, &verdict);
+        deliver_summarise(desk.deliver, &summary);
+        assert_int_equal(summary.condition, i == 0 ? TARGET_DENIED : TARGET_STRANGE);
+        assert_int_equal(summary.ready, 2);
+        pass_time(&desk, 1000);
+        assert_int_equal(desk.command_count, 0);
+        close_desk(&desk);
+    }
+}
+
+/* The last insert command is answered with 500; look-ups find nothing. */
+static void answer_500s(struct desk *desk, const struct sink_verdict *poison, int64_t culprit, int rounds)
+{
+    struct sink_verdict ok = accepted("t");
+    struct rows none = { .count = 0 };
+
+    for (int i = 0; i < rounds; i++) {
+        struct deliver_command command;
+        pass_time(desk, 61000);
+        if (take(desk, DELIVER_LIST, &command))
+            deliver_on_list(desk->deliver, false, &well, desk->now);
+        while (take(desk, DELIVER_TRACK, &command))
+            deliver_on_track(desk->deliver, command.batch, &well, desk->now);
+        while (take(desk, DELIVER_INSERT, &command)) {
+            bool has_culprit = false;
+            for (size_t k = 0; k < deliver_batch_size(desk->deliver, command.batch); k++) {
+                struct deliver_memory memory;
+                deliver_batch_member(desk->deliver, command.batch, k, &memory);
+                has_culprit = has_culprit || culprit == 0 || memory.seq == culprit;
+            }
+            answer_insert(desk, command.batch, has_culprit ? poison : &ok);
+        }
+    }
+    (void)none;
+}
+
+static void test_poison_is_found_while_others_pass(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 4);
+    struct sink_verdict poison = scope(SINK_FAILING, 500);
+    (void)state;
+
+    answer_insert(&desk, batch, &poison);
+    answer_500s(&desk, &poison, 3, 60);
+    assert_int_equal(desk.dead[3], DEAD_POISON);
+    for (int64_t seq = 1; seq <= 4; seq++)
+        assert_int_equal(desk.memory[seq], seq == 3 ? MEMORY_DEAD : MEMORY_FLYING);
+    close_desk(&desk);
+}
+
+static void test_500_for_all_blames_nobody(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 4);
+    struct sink_verdict failing = scope(SINK_FAILING, 500);
+    struct deliver_summary summary;
+    (void)state;
+
+    answer_insert(&desk, batch, &failing);
+    answer_500s(&desk, &failing, 0, 200);
+    for (int64_t seq = 1; seq <= 4; seq++)
+        assert_int_equal(desk.memory[seq], MEMORY_FLYING);
+    deliver_summarise(desk.deliver, &summary);
+    assert_true(summary.insert_marks > 5); /* the breaker is open, tries go on slowly */
+    close_desk(&desk);
+}
+
+static void test_failed_rows_are_retried_then_dead(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 1);
+    struct sink_verdict verdict = accepted("t1");
+    struct sink_pipeline idle = { 0 };
+    struct rows rows = { .count = 0 };
+    int kicks = 0;
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    put_row(&rows, 1, SINK_ROW_FAILED, "t1");
+    rows.row[0].error_words = "model said no";
+    for (int i = 0; i < 200 && desk.memory[1] == MEMORY_FLYING; i++) {
+        struct deliver_command command;
+        pass_time(&desk, 2500);
+        if (take(&desk, DELIVER_TRACK, &command)) {
+            deliver_on_track_row(desk.deliver, command.batch, &rows.row[0]);
+            deliver_on_track(desk.deliver, command.batch, &well, desk.now);
+        }
+        if (take(&desk, DELIVER_ASK_PIPELINE, &command))
+            deliver_on_pipeline(desk.deliver, &idle, &well, desk.now);
+        if (take(&desk, DELIVER_REPROCESS, &command)) {
+            kicks++;
+            rows.row[0].updated_ms += 1000; /* it fails again */
+            deliver_on_reprocess(desk.deliver, &well, desk.now);
+        }
+    }
+    assert_int_equal(desk.memory[1], MEMORY_DEAD);
+    assert_int_equal(desk.dead[1], DEAD_PROCESSING_FAILED);
+    assert_int_equal(desk.attempts[1], 3);
+    assert_int_equal(kicks, 2); /* three failures, two retries between them */
+    close_desk(&desk);
+}
+
+static void test_interrupted_rows_are_kicked_after_a_restart(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 1);
+    struct sink_verdict verdict = accepted("t1");
+    struct sink_verdict refused = scope(SINK_NOT_SENT, 0);
+    struct sink_health health = { .dialect = SINK_15, .version = "1.5.7" };
+    struct sink_counts counts = { 0 };
+    struct sink_pipeline idle = { 0 };
+    struct rows rows = { .count = 0 };
+    struct deliver_command command;
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    put_row(&rows, 1, SINK_ROW_UNFINISHED, "t1");
+    pass_time(&desk, 10);
+    answer_track(&desk, &rows);
+    pass_time(&desk, 2500);
+    command = must_take(&desk, DELIVER_TRACK);
+    deliver_on_track(desk.deliver, command.batch, &refused, desk.now); /* the server is gone */
+    pass_time(&desk, 2000);
+    (void)must_take(&desk, DELIVER_ASK_HEALTH);
+    deliver_on_health(desk.deliver, &health, &well, desk.now);
+    (void)must_take(&desk, DELIVER_ASK_COUNTS);
+    deliver_on_counts(desk.deliver, &counts, &well, desk.now);
+    answer_track(&desk, &rows);
+    pass_time(&desk, 100);
+    (void)must_take(&desk, DELIVER_ASK_PIPELINE);
+    deliver_on_pipeline(desk.deliver, &idle, &well, desk.now);
+    (void)must_take(&desk, DELIVER_REPROCESS);
+    close_desk(&desk);
+}
+
+static void test_lost_in_the_servers_memory(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 2);
+    struct sink_verdict verdict = accepted("t1");
+    struct rows none = { .count = 0 };
+    struct deliver_command command;
+    bool was_sent_again = false;
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    for (int i = 0; i < 100 && !was_sent_again; i++) {
+        pass_time(&desk, 1000);
+        if (take(&desk, DELIVER_TRACK, &command))
+            deliver_on_track(desk.deliver, command.batch, &well, desk.now);
+        if (take(&desk, DELIVER_LIST, &command)) {
+            assert_true(i >= 59); /* not before the patience with storing is over */
+            deliver_on_list(desk.deliver, false, &well, desk.now);
+        }
+        was_sent_again = take(&desk, DELIVER_INSERT, &command);
+    }
+    assert_true(was_sent_again);
+    assert_int_equal(deliver_batch_size(desk.deliver, command.batch), 2);
+    (void)none;
+    close_desk(&desk);
+}
+
+static void test_sightings_of_strangers(void **state)
+{
+    static const struct { const char *why; int what; enum dead_class want; } rows_[] = {
+        { "another revision stays where it is", 0, DEAD_OTHER_REVISION },
+        { "somebody else's document is never touched", 1, DEAD_FOREIGN },
+        { "the same content under another name", 2, DEAD_CONTENT },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows_ / sizeof rows_[0]; i++) {
+        struct desk desk;
+        int64_t batch = send_some(&desk, SINK_15, 1);
+        struct sink_verdict verdict = scope(SINK_SILENT, 0);
+        struct rows rows = { .count = 0 };
+        answer_insert(&desk, batch, &verdict);
+        put_row(&rows, 1, SINK_ROW_PROCESSED, "t");
+        if (rows_[i].what == 0)
+            (void)snprintf(rows.row[0].mark, sizeof rows.row[0].mark, "ffffffffffff");
+        if (rows_[i].what == 1)
+            rows.row[0].has_mark = false;
+        if (rows_[i].what == 2)
+            rows.row[0].dup = SINK_DUP_CONTENT;
+        pass_time(&desk, 1);
+        answer_list(&desk, &rows, false);
+        if (desk.dead[1] != rows_[i].want)
+            fail_msg("%s: class %d", rows_[i].why, (int)desk.dead[1]);
+        close_desk(&desk);
+    }
+}
+
+static void test_restart_of_ours_takes_up_every_phase(void **state)
+{
+    struct desk desk;
+    struct rows rows = { .count = 0 };
+    struct batch_row row = { .batch = 7, .target = 1, .state = BATCH_SENDING, .last_sent_ms = 999000, .first_sent_server_ms = 999000 };
+    struct deliver_memory memory = { .seq = 1, .stream = 1, .name = "m1", .mark = "000000000001" };
+    struct deliver_command command;
+    (void)state;
+
+    open_desk(&desk, &defaults);
+    desk.batches = 10;
+    desk.memory[1] = desk.memory[2] = MEMORY_FLYING;
+    deliver_load_batch(desk.deliver, &row, desk.now);
+    deliver_load_member(desk.deliver, 7, &memory, desk.now);
+    row.batch = 8;
+    row.state = BATCH_STORED;
+    (void)snprintf(row.track, sizeof row.track, "t8");
+    memory.seq = 2;
+    memory.name = "m2";
+    (void)snprintf(memory.mark, sizeof memory.mark, "000000000002");
+    deliver_load_batch(desk.deliver, &row, desk.now);
+    deliver_load_member(desk.deliver, 8, &memory, desk.now);
+    make_well(&desk, SINK_15);
+    assert_false(take(&desk, DELIVER_INSERT, &command)); /* what was SENDING is asked for, not sent */
+    put_row(&rows, 1, SINK_ROW_PROCESSED, "t7");
+    answer_list(&desk, &rows, false);
+    assert_int_equal(desk.memory[1], MEMORY_DONE);
+    rows.count = 0;
+    put_row(&rows, 2, SINK_ROW_PROCESSED, "t8");
+    answer_track(&desk, &rows);
+    assert_int_equal(desk.memory[2], MEMORY_DONE);
+    close_desk(&desk);
+}
+
+static void test_room(void **state)
+{
+    struct desk desk;
+    struct sink_verdict verdict;
+    (void)state;
+
+    open_desk(&desk, &defaults);
+    assert_int_equal(deliver_room(desk.deliver, 5, false, 0, desk.now), 0); /* nobody answered yet */
+    make_well(&desk, SINK_15);
+    assert_int_equal(deliver_room(desk.deliver, 5, false, desk.now.mono_ms, desk.now), 10);
+    assert_int_equal(deliver_room(desk.deliver, 5, true, desk.now.mono_ms, desk.now), 0); /* more is coming: wait a little */
+    assert_int_equal(deliver_room(desk.deliver, 5, true, desk.now.mono_ms - 1000, desk.now), 10);
+    assert_int_equal(deliver_room(desk.deliver, 0, false, 0, desk.now), 0);
+    for (int64_t i = 0; i < 4; i++) {
+        offer(&desk, 1 + 10 * i, 10);
+        assert_int_equal(deliver_room(desk.deliver, 5, false, 0, desk.now), 0); /* the slot is taken */
+        verdict = accepted("t");
+        answer_insert(&desk, must_take(&desk, DELIVER_INSERT).batch, &verdict);
+    }
+    assert_int_equal(deliver_room(desk.deliver, 5, false, 0, desk.now), 0); /* four batches are accepted and not stored */
+    deliver_drain(desk.deliver, true);
+    assert_int_equal(deliver_room(desk.deliver, 5, false, 0, desk.now), 0);
+    close_desk(&desk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_good_way),
+        cmocka_unit_test(test_no_answer_is_looked_up_before_anything_is_sent),
+        cmocka_unit_test(test_14_waits_for_the_settle_time),
+        cmocka_unit_test(test_named_refusals),
+        cmocka_unit_test(test_unnamed_refusal_is_halved),
+        cmocka_unit_test(test_busy_is_nobodys_fault),
+        cmocka_unit_test(test_denied_and_strange_stop_the_target),
+        cmocka_unit_test(test_poison_is_found_while_others_pass),
+        cmocka_unit_test(test_500_for_all_blames_nobody),
+        cmocka_unit_test(test_failed_rows_are_retried_then_dead),
+        cmocka_unit_test(test_interrupted_rows_are_kicked_after_a_restart),
+        cmocka_unit_test(test_lost_in_the_servers_memory),
+        cmocka_unit_test(test_sightings_of_strangers),
+        cmocka_unit_test(test_restart_of_ours_takes_up_every_phase),
+        cmocka_unit_test(test_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
