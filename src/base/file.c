@@ -1,0 +1,177 @@
+#include "base/file.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int file_make_folder(const char *path, struct error *err)
+{
+    AUTO_STRING char *copy = mem_copy_string(path);
+    struct stat found;
+
+    for (char *at = copy + 1; *copy != '\0'; at++) {
+        char was = *at;
+        if (was != '/' && was != '\0')
+            continue;
+        *at = '\0';
+        if (mkdir(copy, 0700) < 0 && errno != EEXIST && stat(copy, &found) < 0)
+            return error_set(err, ERROR_IO, "cannot make the folder %s: %s", copy, strerror(errno));
+        *at = was;
+        if (was == '\0')
+            break;
+    }
+    if (stat(path, &found) < 0)
+        return error_set(err, ERROR_IO, "folder %s: %s", path, strerror(errno));
+    if (!S_ISDIR(found.st_mode))
+        return error_set(err, ERROR_IO, "%s is not a folder", path);
+    return 0;
+}
+
+static int read_all(int fd, const char *path, size_t maximum, struct text *text, struct error *err)
+{
+    char buffer[16384];
+
+    for (;;) {
+        ssize_t got = read(fd, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set(err, ERROR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+        if (got == 0)
+            return 0;
+        if (text->size + (size_t)got > maximum)
+            return error_set(err, ERROR_CONFIG, "%s is larger than %zu bytes", path, maximum);
+        if (text_append_bytes(text, buffer, (size_t)got) < 0)
+            return error_set(err, ERROR_CONFIG, "%s is too large", path);
+    }
+}
+
+int file_read(const char *path, size_t maximum, struct text *text, struct error *err)
+{
+    struct stat found;
+    int fd;
+    int result;
+
+    if (strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, "standard input", maximum, text, err);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, ERROR_CONFIG, errno == ENOENT ? "%s: there is no such file" : "cannot open %s: %s", path, strerror(errno));
+    if (fstat(fd, &found) == 0 && S_ISDIR(found.st_mode)) {
+        (void)close(fd);
+        return error_set(err, ERROR_CONFIG, "%s is a folder, not a file", path);
+    }
+    result = read_all(fd, path, maximum, text, err);
+    (void)close(fd);
+    return result;
+}
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, bytes, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        bytes += put;
+        size -= (size_t)put;
+    }
+    return 0;
+}
+
+static int sync_folder_of(const char *path)
+{
+    AUTO_STRING char *folder = mem_copy_string(path);
+    char *slash = strrchr(folder, '/');
+    int fd;
+    int result;
+
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash != NULL)
+        *slash = '\0';
+    fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    result = fsync(fd);
+    (void)close(fd);
+    return result;
+}
+
+int file_replace(const char *path, const void *bytes, size_t size, unsigned mode, struct error *err)
+{
+    AUTO_STRING char *fresh = mem_format("%s.new", path);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (mode_t)mode);
+    int failure = 0;
+
+    if (fd < 0)
+        return error_set(err, ERROR_IO, "cannot write %s: %s", fresh, strerror(errno));
+    if (write_all(fd, bytes, size) < 0 || fsync(fd) < 0)
+        failure = errno;
+    if (close(fd) < 0 && failure == 0)
+        failure = errno;
+    if (failure == 0 && rename(fresh, path) < 0)
+        failure = errno;
+    if (failure != 0) {
+        (void)unlink(fresh);
+        return error_set(err, ERROR_IO, "cannot write %s: %s", path, strerror(failure));
+    }
+    if (sync_folder_of(path) < 0)
+        return error_set(err, ERROR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
+    return 0;
+}
+
+int file_lock(const char *path, int *ret_fd, struct error *err)
+{
+    char words[300] = "";
+    char host[128] = "unknown";
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ssize_t size;
+
+    if (fd < 0)
+        return error_set(err, ERROR_IO, "cannot open the lock file %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int failure = errno;
+        size = read(fd, words, sizeof words - 1);
+        words[size > 0 ? size : 0] = '\0';
+        words[strcspn(words, "\n")] = '\0';
+        (void)close(fd);
+        if (failure != EWOULDBLOCK)
+            return error_set(err, ERROR_IO, "cannot lock %s: %s", path, strerror(failure));
+        return error_set(err, ERROR_CONFLICT, "in use by %s", words[0] != '\0' ? words : "another process");
+    }
+    (void)gethostname(host, sizeof host - 1);
+    size = snprintf(words, sizeof words, "process %ld on %s\n", (long)getpid(), host);
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, words, (size_t)size, 0) != size) {
+        int failure = errno;
+        (void)close(fd);
+        return error_set(err, ERROR_IO, "cannot write the lock file %s: %s", path, strerror(failure));
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int64_t file_free_bytes(const char *folder)
+{
+    struct statvfs found;
+
+    if (statvfs(folder, &found) < 0)
+        return -1;
+    return (int64_t)found.f_bavail * (int64_t)found.f_frsize;
+}
+
+bool file_is_readable_by_others(const char *path)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0 && (found.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
