@@ -1,0 +1,149 @@
+#include "state/state_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a code means to the person who has to act. Extended codes stand before their primary one; the first row that fits counts. */
+static const struct trouble {
+    int code;
+    int system_errno;             /* 0: any */
+    enum error_kind kind;
+    const char *words;
+} troubles[] = {
+    { SQLITE_FULL, 0, ERROR_IO, "the disk or a quota is full: free space there and start again; what was acknowledged is kept" },
+    { SQLITE_IOERR, ENOSPC, ERROR_IO, "the disk is full: free space there and start again; what was acknowledged is kept" },
+    { SQLITE_IOERR, EDQUOT, ERROR_IO, "a quota is full: free space there and start again; what was acknowledged is kept" },
+    { SQLITE_IOERR, EFBIG, ERROR_IO, "a limit for the size of files is reached: raise it (ulimit -f) and start again; what was acknowledged is kept" },
+    { SQLITE_IOERR_CORRUPTFS, 0, ERROR_IO, "the file system is damaged: check it before starting again" },
+    { SQLITE_IOERR_SHMOPEN, 0, ERROR_IO, "the file system or folder gives no shared memory file (-shm): use a local disk and a folder that this user may write" },
+    { SQLITE_IOERR_SHMMAP, 0, ERROR_IO, "the file system gives no shared memory (-shm): use a local disk" },
+    { SQLITE_IOERR, 0, ERROR_IO, "the disk reports an error: check the system's log and the disk before starting again" },
+    { SQLITE_READONLY_DBMOVED, 0, ERROR_IO, "the file was moved or removed while in use: put it back and start again" },
+    { SQLITE_READONLY_CANTINIT, 0, ERROR_IO, "its shared memory file (-shm) cannot be written: use the user who owns the state, in a folder it may write" },
+    { SQLITE_READONLY, 0, ERROR_IO, "it cannot be written: see the owner and mode of file and folder, and whether the disk is mounted read-only" },
+    { SQLITE_CANTOPEN, 0, ERROR_IO, "it, or its -wal and -shm files, cannot be opened: use the user who owns the state, in a folder it may write" },
+    { SQLITE_PERM, 0, ERROR_IO, "access is refused: see the owner and mode of the file" },
+    { SQLITE_CORRUPT, 0, ERROR_IO, "it is damaged: nothing was changed. Copy the file away, then put back a backup, or try sqlite3's .recover on the copy" },
+    { SQLITE_NOTADB, 0, ERROR_IO, "it is damaged beyond reading: nothing was changed. Copy the file away, then put back a backup" },
+    { SQLITE_BUSY, 0, ERROR_IO, "another program holds its write lock (sqlite3 or a backup tool?): end that one and start again" },
+    { SQLITE_LOCKED, 0, ERROR_IO, "another connection of this program holds its write lock" },
+    { SQLITE_CONSTRAINT, 0, ERROR_IO, "a change contradicts what is there (a defect of memory-connector: please report it)" },
+    { SQLITE_TOOBIG, 0, ERROR_IO, "a value is larger than SQLite can hold" },
+    { SQLITE_OK, 0, ERROR_IO, "SQLite failed" }, /* the last row fits every code */
+};
+
+static bool row_fits(const struct trouble *row, int code, int system_errno)
+{
+    if (row->code == SQLITE_OK)
+        return true;
+    if (row->code != code && row->code != (code & 0xFF))
+        return false;
+    return row->system_errno == 0 || row->system_errno == system_errno;
+}
+
+static const struct trouble *find_trouble(int code, int system_errno)
+{
+    const struct trouble *row = troubles;
+
+    while (!row_fits(row, code, system_errno))
+        row++;
+    return row;
+}
+
+/* SQLite quotes what it read, and a damaged file holds anything: only plain characters reach a terminal or a log. */
+static void copy_words(char *out, size_t size, const char *words)
+{
+    size_t i;
+
+    for (i = 0; words[i] != '\0' && i + 1 < size; i++)
+        out[i] = words[i] >= 0x20 && words[i] < 0x7F ? words[i] : '?';
+    out[i] = '\0';
+}
+
+void state_tell(sqlite3 *db, const char *path, int code, const char *what, struct error *err)
+{
+    int system_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+    const struct trouble *trouble;
+    char words[200];
+
+    if ((code & 0xFF) == SQLITE_NOMEM)
+        (void)mem_alloc_array(SIZE_MAX, 2); /* ends the program like every other allocation that fails */
+    trouble = find_trouble(code, system_errno);
+    copy_words(words, sizeof words, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    if ((code & 0xFF) == SQLITE_IOERR && system_errno != 0)
+        (void)error_set(err, trouble->kind, "state %s: %s: %s (SQLite %d: %s; %s)", path, what, trouble->words, code, words, strerror(system_errno));
+    else
+        (void)error_set(err, trouble->kind, "state %s: %s: %s (SQLite %d: %s)", path, what, trouble->words, code, words);
+}
+
+static void break_writer(struct state *state, const struct error *why)
+{
+    if (state->is_reader || state->is_broken)
+        return;
+    state->is_broken = true;
+    state->failure = *why;
+}
+
+int state_fail(struct state *state, int code, struct error *err, const char *format, ...)
+{
+    struct error story = { 0 };
+    char what[160];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    state_tell(state->db, state->path, code, what, &story);
+    break_writer(state, &story);
+    if (err != NULL)
+        *err = story;
+    return -1;
+}
+
+MC_PRINTF(5, 0)
+static int fail_with_words(struct state *state, struct error *err, const char *start, const char *end, const char *format, va_list args)
+{
+    struct error story = { 0 };
+    char words[300];
+
+    (void)vsnprintf(words, sizeof words, format, args);
+    (void)error_set(&story, ERROR_IO, "state %s: %s%s%s", state->path, start, words, end);
+    break_writer(state, &story);
+    if (err != NULL)
+        *err = story;
+    return -1;
+}
+
+int state_contradict(struct state *state, struct error *err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)fail_with_words(state, err, "a change contradicts it: ", "; nothing of it is kept (a defect of memory-connector: please report it)", format,
+                          args);
+    va_end(args);
+    return -1;
+}
+
+int state_damaged(struct state *state, struct error *err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)fail_with_words(state, err, "it is damaged: ", ". Copy the file away, then put back a backup", format, args);
+    va_end(args);
+    return -1;
+}
+
+int state_check(struct state *state, struct error *err)
+{
+    if (!state->is_broken)
+        return 0;
+    if (err != NULL)
+        *err = state->failure;
+    return error_wrap(err, "nothing is written after a failure");
+}
