@@ -24,7 +24,4 @@ void transform_render(const struct transform_settings *settings, const struct me
 void transform_document(const struct transform_settings *settings, const char *context, const struct memory *memory,
                         const uint8_t revision[SHA256_SIZE], struct text *out);
 
-/* "<|" becomes "< |": LightRAG 1.4 fails on special tokens. Done when a request for a 1.4 server is made. */
-void transform_for_14(struct text *out, const char *text, size_t size);
-
 #endif

@@ -1,0 +1,119 @@
+/* lightrag_rows.c - the rows of track_status and paginated. */
+#include "sink/sink_internal.h"
+
+#include "base/time_text.h"
+
+#include <string.h>
+
+enum { ERROR_WORDS_MAXIMUM = 400 };
+
+static enum sink_row_status status_of(const char *word)
+{
+    if (strcmp(word, "processed") == 0)
+        return SINK_ROW_PROCESSED;
+    if (strcmp(word, "failed") == 0)
+        return SINK_ROW_FAILED;
+    return SINK_ROW_UNFINISHED; /* pending, parsing, analyzing, processing, preprocessed, and every word to come */
+}
+
+static enum sink_row_dup dup_of(yyjson_val *row, const char *id)
+{
+    yyjson_val *metadata = yyjson_obj_get(row, "metadata");
+
+    if (!yyjson_is_true(yyjson_obj_get(metadata, "is_duplicate")) && strncmp(id, "dup-", 4) != 0)
+        return SINK_NO_DUP;
+    return strcmp(sink_get_string(metadata, "duplicate_kind"), "content_hash") == 0 ? SINK_DUP_CONTENT : SINK_DUP_FILENAME;
+}
+
+static int64_t time_of(yyjson_val *row, const char *key)
+{
+    const char *words = sink_get_string(row, key);
+    int64_t ms;
+
+    return time_text_parse(words, strlen(words), &ms) ? ms : -1;
+}
+
+static void read_row(yyjson_val *value, void (*each)(void *context, const struct sink_row *row), void *context)
+{
+    yyjson_val *summary = yyjson_obj_get(value, "content_summary");
+    yyjson_val *chunks = yyjson_obj_get(value, "chunks_count");
+    yyjson_val *failure = yyjson_obj_get(value, "error_msg");
+    char words[ERROR_WORDS_MAXIMUM] = "";
+    struct sink_row row = {
+        .id = sink_get_string(value, "id"),
+        .name = sink_get_string(value, "file_path"),
+        .track = sink_get_string(value, "track_id"),
+        .status = status_of(sink_get_string(value, "status")),
+        .chunks = yyjson_is_uint(chunks) ? (int64_t)yyjson_get_uint(chunks) : -1,
+        .created_ms = time_of(value, "created_at"),
+        .updated_ms = time_of(value, "updated_at"),
+        .error_words = words,
+    };
+
+    row.dup = dup_of(value, row.id);
+    if (yyjson_is_str(summary))
+        row.has_mark = identity_find_mark(yyjson_get_str(summary), yyjson_get_len(summary), row.mark);
+    if (yyjson_is_str(failure))
+        sink_copy_words(words, sizeof words, yyjson_get_str(failure), yyjson_get_len(failure));
+    each(context, &row);
+}
+
+static int64_t read_rows(yyjson_val *list, void (*each)(void *context, const struct sink_row *row), void *context)
+{
+    yyjson_val *value;
+    size_t index, count;
+
+    yyjson_arr_foreach(list, index, count, value) {
+        if (yyjson_is_obj(value))
+            read_row(value, each, context);
+    }
+    return (int64_t)yyjson_arr_size(list);
+}
+
+static bool find_documents(const struct http_answer *answer, struct sink_verdict *verdict, yyjson_doc **ret_document, yyjson_val **ret_list)
+{
+    if (!sink_judge_answer(answer, verdict, ret_document)) {
+        if (verdict->scope == SINK_WELL)
+            verdict->scope = answer->status == 409 ? SINK_BUSY : SINK_STRANGE;
+        return false;
+    }
+    *ret_list = yyjson_obj_get(yyjson_doc_get_root(*ret_document), "documents");
+    if (yyjson_is_arr(*ret_list))
+        return true;
+    verdict->scope = SINK_SILENT;
+    return false;
+}
+
+void sink_read_track(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_total,
+                     struct sink_verdict *ret_verdict)
+{
+    yyjson_doc *document;
+    yyjson_val *list;
+
+    *ret_total = 0;
+    if (find_documents(answer, ret_verdict, &document, &list))
+        *ret_total = read_rows(list, each, context);
+    yyjson_doc_free(document);
+}
+
+void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_rows,
+                       bool *ret_has_next, struct sink_verdict *ret_verdict)
+{
+    yyjson_doc *document;
+    yyjson_val *list;
+    yyjson_val *pagination;
+
+    *ret_rows = 0;
+    *ret_has_next = false;
+    if (find_documents(answer, ret_verdict, &document, &list)) {
+        pagination = yyjson_obj_get(yyjson_doc_get_root(document), "pagination");
+        *ret_rows = read_rows(list, each, context);
+        if (yyjson_is_bool(yyjson_obj_get(pagination, "has_next"))) {
+            *ret_has_next = yyjson_is_true(yyjson_obj_get(pagination, "has_next"));
+        } else {
+            /* Without that word nothing proves that the listing is whole: absence must not be concluded. */
+            ret_verdict->scope = SINK_SILENT;
+        }
+    }
+    yyjson_doc_free(document);
+}

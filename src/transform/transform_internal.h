@@ -1,0 +1,13 @@
+/* transform_internal.h - the strategies, each in a file of its own. */
+#ifndef MC_TRANSFORM_TRANSFORM_INTERNAL_H
+#define MC_TRANSFORM_TRANSFORM_INTERNAL_H
+
+#include "transform/transform.h"
+
+void transform_standard(const struct transform_settings *settings, const struct memory *memory, struct text *out);
+
+/* Appends "Tags: a, b" and a line end: tags of the record first, then #hashtags of the transcript in their order, each once (compared
+ * exactly). Nothing without tags. */
+void transform_append_tags(const struct memory *memory, struct text *out);
+
+#endif

@@ -1,0 +1,69 @@
+/* transform_standard.c - the layout people know; see docs/transform.md. */
+#include "transform/transform_internal.h"
+
+#include "base/time_text.h"
+#include "memory/sanitise.h"
+
+static void append_slice(struct text *out, struct slice slice)
+{
+    (void)text_append_bytes(out, slice.data, slice.size);
+}
+
+/* A fact that must stay on its line. */
+static void append_on_one_line(struct text *out, struct slice slice)
+{
+    size_t start = out->size;
+
+    append_slice(out, slice);
+    for (size_t i = start; i < out->size; i++)
+        if (out->data[i] == '\n' || out->data[i] == '\t')
+            out->data[i] = ' ';
+}
+
+static void append_id(struct text *out, struct slice id)
+{
+    size_t start = out->size;
+
+    /* The id is kept exactly elsewhere; in a text it must be clean. */
+    sanitise_append(out, id.data, id.size);
+    for (size_t i = start; i < out->size; i++)
+        if (out->data[i] == '\n' || out->data[i] == '\t')
+            out->data[i] = ' ';
+}
+
+static void append_recorded(struct text *out, const struct memory *memory)
+{
+    char words[TIME_TEXT_SIZE];
+
+    if (memory->has_created) {
+        time_text_english(memory->created_ms, words);
+        (void)text_append(out, words);
+    } else if (memory->created_raw.size > 0) {
+        append_on_one_line(out, memory->created_raw);
+    } else {
+        (void)text_append(out, "unknown");
+    }
+}
+
+void transform_standard(const struct transform_settings *settings, const struct memory *memory, struct text *out)
+{
+    static const char *const media[] = { "None", "Audio", "Image", "Audio, Image" };
+
+    (void)text_append(out, "---\nMemory Record\nID: ");
+    append_id(out, memory->id);
+    (void)text_append(out, "\nType: ");
+    append_on_one_line(out, memory->type);
+    (void)text_append(out, "\nRecorded: ");
+    append_recorded(out, memory);
+    if (memory->has_location)
+        (void)text_append_format(out, "\nLocation: (%.6f, %.6f)", memory->latitude, memory->longitude);
+    (void)text_append_format(out, "\nMedia Available: %s\n", media[(memory->has_audio ? 1 : 0) + (memory->has_image ? 2 : 0)]);
+    if (settings->extract_tags)
+        transform_append_tags(memory, out);
+    (void)text_append(out, "\nTranscript:\n");
+    if (memory->transcript.size > 0)
+        append_slice(out, memory->transcript);
+    else
+        (void)text_append(out, "[No transcript available]");
+    (void)text_append(out, "\n---");
+}
