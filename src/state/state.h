@@ -17,7 +17,8 @@
 struct state;
 
 struct state_settings {
-    const char *path;          /* the database file; its folder is made 0700, the file 0600. ":memory:" for the simulation */
+    const char *path;          /* the database file; its folder is made 0700, the file 0600. ":memory:" for the simulation;
+                                  ":memory:NAME" is shared by all states of this process that name it, and lives as long as one of them */
     int64_t lock_wait_ms;      /* how long to wait for another writer; 0: ERROR_CONFLICT at once */
     int64_t now_ms;            /* wall clock, for the backup's name when an older schema is migrated */
     bool reader;               /* no lock, no writing, no migration; a missing file is an error that says so */
@@ -56,7 +57,8 @@ int state_get_text(struct state *state, int64_t seq, struct text *text, struct e
 int state_get_batch(struct state *state, int64_t batch, struct batch_row *ret_row, struct error *err);
 int state_get_letter(struct state *state, int64_t letter, struct dead_letter *ret_letter, struct error *err);
 int state_find_letter(struct state *state, int64_t stream, enum dead_class dead_class, int64_t seq,
-                      const uint8_t fingerprint[16], struct dead_letter *ret_letter, struct error *err); /* open ones only */
+                      const uint8_t fingerprint[16], struct dead_letter *ret_letter, struct error *err); /* open ones only; class 0: any;
+                      fingerprint NULL: any. The first of several */
 int state_get_run(struct state *state, int64_t run, struct run_row *ret_row, struct error *err);
 
 /* ---- Lists: the callback returns false to stop; it must not change the state. 0 or -1. ---- */

@@ -221,8 +221,10 @@ int state_find_letter(struct state *state, int64_t stream, enum dead_class dead_
     bind_number(&binder, stream);
     bind_number(&binder, seq);
     bind_number(&binder, (int64_t)dead_class);
-    if (statement == FIND_LETTER)
+    if (fingerprint != NULL)
         bind_bytes(&binder, fingerprint, sizeof ret_letter->fingerprint);
+    else
+        bind_null(&binder);
     return take_letter(state, statement, &binder, KEEP_FOUND_LETTER, ret_letter, err);
 }
 

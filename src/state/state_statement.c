@@ -59,7 +59,7 @@ static const char *const sql[STATEMENTS] = {
     [GET_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE letter=?",
     [FIND_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=? AND seq=? AND class=? AND fingerprint=? AND ending=0 "
                     "ORDER BY letter LIMIT 1",
-    [FIND_ANY_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=?1 AND seq=?2 AND (?3=0 OR class=?3) AND ending=0 "
+    [FIND_ANY_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=?1 AND seq=?2 AND (?3=0 OR class=?3) AND (?4 IS NULL OR fingerprint=?4) AND ending=0 "
                         "ORDER BY letter LIMIT 1",
     [GET_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE run=?",
 
