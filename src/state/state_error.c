@@ -64,9 +64,31 @@ static void copy_words(char *out, size_t size, const char *words)
     out[i] = '\0';
 }
 
+static int ask_file(sqlite3 *db, int which)
+{
+    sqlite3_file *file = NULL;
+    int found = 0;
+
+    if (sqlite3_file_control(db, "main", which, &file) != SQLITE_OK || file == NULL || file->pMethods == NULL)
+        return 0;
+    (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &found);
+    return found;
+}
+
+/* SQLite often says only "disk I/O error"; the files remember what the system said, the log first, because it is written most. */
+static int find_errno(sqlite3 *db, int code)
+{
+    int found = db != NULL ? sqlite3_system_errno(db) : 0;
+
+    if (db == NULL || (code & 0xFF) != SQLITE_IOERR || found != 0)
+        return found;
+    found = ask_file(db, SQLITE_FCNTL_JOURNAL_POINTER);
+    return found != 0 ? found : ask_file(db, SQLITE_FCNTL_FILE_POINTER);
+}
+
 void state_tell(sqlite3 *db, const char *path, int code, const char *what, struct error *err)
 {
-    int system_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+    int system_errno = find_errno(db, code);
     const struct trouble *trouble;
     char words[200];
 
