@@ -188,6 +188,7 @@ static int write_part(const char *part, struct error *err)
         (void)sqlite3_close(db);
         return -1;
     }
+    (void)sqlite3_extended_result_codes(db, 1);
     result = state_schema_create(db, part, err);
     code = sqlite3_close(db); /* the last connection: moves its log into the file and syncs it */
     if (result == 0 && code != SQLITE_OK) {

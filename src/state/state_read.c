@@ -16,11 +16,12 @@ static int read_memory(struct state *state, sqlite3_stmt *statement, struct memo
     int64_t memory_state = column_number(statement, 3);
     int64_t wanted = column_number(statement, 4);
     int64_t attempts = column_number(statement, 8);
+    int64_t text_size = column_number(statement, 9);
     struct slice revision = column_slice(statement, 11);
 
     ret_row->seq = column_number(statement, 0);
     if (!is_between(memory_state, MEMORY_NONE + 1, MEMORY_STATES - 1) || !is_between(wanted, WANTED_NOTHING, WANTED_GONE) ||
-        !is_between(attempts, 0, INT_MAX) || revision.size != SHA256_SIZE)
+        !is_between(attempts, 0, INT_MAX) || !is_between(text_size, 0, INT_MAX) || revision.size != SHA256_SIZE)
         return state_damaged(state, err, "memory %lld holds values that no release has written", (long long)ret_row->seq);
     ret_row->stream = column_number(statement, 1);
     ret_row->target = column_number(statement, 2);
@@ -30,7 +31,7 @@ static int read_memory(struct state *state, sqlite3_stmt *statement, struct memo
     ret_row->not_before_ms = column_number(statement, 6);
     ret_row->settle_until_ms = column_number(statement, 7);
     ret_row->attempts = (int)attempts;
-    ret_row->text_size = column_number(statement, 9);
+    ret_row->text_size = text_size;
     ret_row->arrived_ms = column_number(statement, 10);
     memcpy(ret_row->revision, revision.data, SHA256_SIZE);
     ret_row->id = column_slice(statement, 12);
