@@ -1,0 +1,393 @@
+#include "base/fields.h"
+
+#include "base/http_client.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { NAME_MAXIMUM = 64 };
+
+static void *at(const void *record, size_t offset)
+{
+    return (char *)(uintptr_t)record + offset;
+}
+
+/* ---- Numbers with units ---- */
+
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static const struct unit durations[] = {
+    { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "min", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 }, { "w", 7 * 86400e3 }, { NULL, 0 },
+};
+static const struct unit sizes[] = {
+    { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 }, { "TiB", 1099511627776 },
+    { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 }, { "TB", 1e12 }, { NULL, 0 },
+};
+static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
+
+static bool parse_number(const char *text, const struct unit *units, double *ret_value)
+{
+    char *end;
+    double value;
+
+    if (text[0] == '\0' || strchr("0123456789.-", text[0]) == NULL || strpbrk(text, "xX_") != NULL)
+        return false;
+    errno = 0;
+    value = strtod(text, &end);
+    if (end == text || !isfinite(value))
+        return false;
+    while (*end == ' ')
+        end++;
+    for (; units->name != NULL; units++) {
+        if (strcasecmp(units->name, end) == 0) {
+            *ret_value = value * units->factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void describe_limit(const struct field *field, double limit, char *out, size_t room)
+{
+    if (field->type == FIELD_DURATION)
+        (void)snprintf(out, room, "%g s", limit / 1000);
+    else if (field->type == FIELD_SIZE && limit >= 1048576)
+        (void)snprintf(out, room, "%g MiB", limit / 1048576);
+    else
+        (void)snprintf(out, room, "%.17g", limit);
+}
+
+static int check_limits(const struct field *field, double value, struct error *err)
+{
+    char low[40], high[40];
+
+    if ((field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max))
+        return 0;
+    describe_limit(field, field->min, low, sizeof low);
+    describe_limit(field, field->max, high, sizeof high);
+    return error_set(err, ERROR_CONFIG, "is out of range: %s to %s", low, high);
+}
+
+const char *field_type_words(const struct field *field)
+{
+    static const char *const words[] = {
+        [FIELD_STRING] = "a text", [FIELD_SECRET] = "a text", [FIELD_URL] = "a URL such as http://localhost:9621", [FIELD_BOOLEAN] = "true or false",
+        [FIELD_INTEGER] = "a whole number", [FIELD_NUMBER] = "a number", [FIELD_SIZE] = "a size such as 8MiB",
+        [FIELD_DURATION] = "a duration such as 30s, 5m or 1h (a bare number is seconds)", [FIELD_CHOICE] = "one of a few words",
+        [FIELD_LIST] = "a list of texts",
+    };
+
+    return words[field->type];
+}
+
+static int set_number(const struct field *field, void *place, const char *text, struct error *err)
+{
+    const struct unit *units = field->type == FIELD_DURATION ? durations : field->type == FIELD_SIZE ? sizes : plain;
+    double value;
+
+    if (!parse_number(text, units, &value) || (field->type == FIELD_INTEGER && value != floor(value)))
+        return error_set(err, ERROR_CONFIG, "\"%.60s\" is not %s", text, field_type_words(field));
+    if (check_limits(field, value, err) < 0)
+        return -1;
+    if (fabs(value) > 9e18)
+        return error_set(err, ERROR_CONFIG, "is too large");
+    if (field->type == FIELD_NUMBER)
+        *(double *)place = value;
+    else
+        *(int64_t *)place = (int64_t)value;
+    return 0;
+}
+
+/* ---- Other types ---- */
+
+static int set_boolean(void *place, const char *text, struct error *err)
+{
+    if (strcasecmp(text, "true") == 0)
+        *(bool *)place = true;
+    else if (strcasecmp(text, "false") == 0)
+        *(bool *)place = false;
+    else
+        return error_set(err, ERROR_CONFIG, "\"%.60s\" is neither true nor false", text);
+    return 0;
+}
+
+static int set_choice(const struct field *field, void *place, const char *text, struct error *err)
+{
+    char list[200] = "";
+
+    for (int i = 0; field->choices[i] != NULL; i++) {
+        if (strcasecmp(field->choices[i], text) == 0) {
+            *(int *)place = i;
+            return 0;
+        }
+        (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "", field->choices[i]);
+    }
+    return error_set(err, ERROR_CONFIG, "\"%.60s\" is not one of %s", text, list);
+}
+
+static void set_string(void *place, const char *text)
+{
+    char **string = place;
+
+    mem_free(*string);
+    *string = mem_copy_string(text);
+}
+
+static int set_url(void *place, const char *text, struct error *err)
+{
+    AUTO_DONE(text) struct text normal;
+
+    text_init(&normal, 4096);
+    if (text[0] != '\0' && http_url_check(text, &normal, err) < 0)
+        return -1;
+    set_string(place, normal.data);
+    return 0;
+}
+
+void field_list_add(struct field_list *list, const char *item)
+{
+    list->items = mem_resize(list->items, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = mem_copy_string(item);
+}
+
+static void free_list(struct field_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        mem_free(list->items[i]);
+    mem_free(list->items);
+    *list = (struct field_list){ 0 };
+}
+
+static void set_list(void *place, const char *text)
+{
+    AUTO_STRING char *copy = mem_copy_string(text);
+    char *at_item = copy;
+
+    free_list(place);
+    while (*at_item != '\0') {
+        size_t length = strcspn(at_item, ",");
+        bool more = at_item[length] == ',';
+        at_item[length] = '\0';
+        while (*at_item == ' ')
+            at_item++;
+        if (*at_item != '\0')
+            field_list_add(place, at_item);
+        at_item += strlen(at_item) + (more ? 1 : 0);
+    }
+}
+
+int field_set(const struct field *field, void *record, const char *text, struct error *err)
+{
+    void *place = at(record, field->offset);
+
+    if (field->only != NULL && strcasecmp(field->only, text) != 0)
+        return error_set(err, ERROR_CONFIG, "\"%.60s\" is not possible: %s; leave it at \"%s\"", text, field->why, field->only);
+    switch (field->type) {
+    case FIELD_BOOLEAN:
+        return set_boolean(place, text, err);
+    case FIELD_INTEGER:
+    case FIELD_NUMBER:
+    case FIELD_SIZE:
+    case FIELD_DURATION:
+        return set_number(field, place, text, err);
+    case FIELD_CHOICE:
+        return set_choice(field, place, text, err);
+    case FIELD_URL:
+        return set_url(place, text, err);
+    case FIELD_LIST:
+        set_list(place, text);
+        return 0;
+    default:
+        set_string(place, text);
+        return 0;
+    }
+}
+
+/* ---- Whole records ---- */
+
+void fields_set_defaults(const struct field_group *group, void *record)
+{
+    struct error err;
+
+    for (size_t i = 0; i < group->field_count; i++) {
+        const struct field *field = &group->fields[i];
+        struct field plain_field = *field;
+        plain_field.only = NULL;
+        if (field_set(&plain_field, record, field->fallback != NULL ? field->fallback : "", &err) < 0)
+            abort(); /* a wrong row in a table: found by the first test */
+    }
+    for (size_t i = 0; group->groups != NULL && group->groups[i] != NULL; i++)
+        if (group->groups[i]->kind == GROUP_ONE)
+            fields_set_defaults(group->groups[i], at(record, group->groups[i]->offset));
+}
+
+void *field_array_add(const struct field_group *group, void *record)
+{
+    struct field_array *array = at(record, group->offset);
+    void *item;
+
+    array->items = mem_resize(array->items, array->count + 1, group->size);
+    item = at(array->items, array->count++ * group->size);
+    memset(item, 0, group->size);
+    fields_set_defaults(group, item);
+    return item;
+}
+
+static void free_array(const struct field_group *group, struct field_array *array)
+{
+    for (size_t i = 0; i < array->count; i++) {
+        void *item = at(array->items, i * group->size);
+        fields_free(group, item);
+        if (group->kind == GROUP_MAP)
+            mem_free(*(char **)at(item, group->name_offset));
+    }
+    mem_free(array->items);
+    *array = (struct field_array){ 0 };
+}
+
+void fields_free(const struct field_group *group, void *record)
+{
+    for (size_t i = 0; i < group->field_count; i++) {
+        const struct field *field = &group->fields[i];
+        void *place = at(record, field->offset);
+        if (field->type == FIELD_STRING || field->type == FIELD_SECRET || field->type == FIELD_URL) {
+            mem_free(*(char **)place);
+            *(char **)place = NULL;
+        } else if (field->type == FIELD_LIST) {
+            free_list(place);
+        }
+    }
+    for (size_t i = 0; group->groups != NULL && group->groups[i] != NULL; i++) {
+        const struct field_group *sub = group->groups[i];
+        if (sub->kind == GROUP_ONE)
+            fields_free(sub, at(record, sub->offset));
+        else
+            free_array(sub, at(record, sub->offset));
+    }
+}
+
+static void print_scaled(double value, const struct unit *units, size_t last, struct text *out)
+{
+    for (size_t i = last; i > 0; i--) {
+        if (value >= units[i].factor && fmod(value, units[i].factor) == 0) {
+            (void)text_append_format(out, "%.0f%s", value / units[i].factor, units[i].name);
+            return;
+        }
+    }
+    (void)text_append_format(out, "%.0f%s", value, units[1].name);
+}
+
+void field_print(const struct field *field, const void *record, struct text *out)
+{
+    const void *place = at(record, field->offset);
+    static const struct unit duration_units[] = { { "", 0 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
+    static const struct unit size_units[] = { { "", 0 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 } };
+
+    switch (field->type) {
+    case FIELD_SECRET:
+        (void)text_append(out, (*(char *const *)place)[0] != '\0' ? "***" : "");
+        break;
+    case FIELD_STRING:
+    case FIELD_URL:
+        (void)text_append(out, *(char *const *)place);
+        break;
+    case FIELD_BOOLEAN:
+        (void)text_append(out, *(const bool *)place ? "true" : "false");
+        break;
+    case FIELD_INTEGER:
+        (void)text_append_format(out, "%lld", (long long)*(const int64_t *)place);
+        break;
+    case FIELD_NUMBER:
+        (void)text_append_format(out, "%g", *(const double *)place);
+        break;
+    case FIELD_SIZE:
+        print_scaled((double)*(const int64_t *)place, size_units, 4, out);
+        break;
+    case FIELD_DURATION:
+        print_scaled((double)*(const int64_t *)place, duration_units, 5, out);
+        break;
+    case FIELD_CHOICE:
+        (void)text_append(out, field->choices[*(const int *)place]);
+        break;
+    case FIELD_LIST:
+        for (size_t i = 0; i < ((const struct field_list *)place)->count; i++)
+            (void)text_append_format(out, "%s%s", i > 0 ? ", " : "", ((const struct field_list *)place)->items[i]);
+        break;
+    }
+}
+
+/* ---- Names ---- */
+
+const struct field *fields_find(const struct field_group *group, const char *name)
+{
+    for (size_t i = 0; i < group->field_count; i++)
+        if (strcmp(group->fields[i].name, name) == 0)
+            return &group->fields[i];
+    return NULL;
+}
+
+const struct field_group *fields_find_group(const struct field_group *group, const char *name)
+{
+    for (size_t i = 0; group->groups != NULL && group->groups[i] != NULL; i++)
+        if (strcmp(group->groups[i]->name, name) == 0)
+            return group->groups[i];
+    return NULL;
+}
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+size_t edit_distance(const char *a, const char *b)
+{
+    size_t rows[3][NAME_MAXIMUM + 1];
+    size_t a_length = strnlen(a, NAME_MAXIMUM);
+    size_t b_length = strnlen(b, NAME_MAXIMUM);
+
+    for (size_t k = 0; k <= b_length; k++)
+        rows[0][k] = k;
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t *now = rows[i % 3];
+        const size_t *above = rows[(i + 2) % 3];
+        now[0] = i;
+        for (size_t k = 1; k <= b_length; k++) {
+            now[k] = least(above[k] + 1, now[k - 1] + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && rows[(i + 1) % 3][k - 2] + 1 < now[k])
+                now[k] = rows[(i + 1) % 3][k - 2] + 1;
+        }
+    }
+    return rows[a_length % 3][b_length];
+}
+
+static void keep_nearest(const char *name, const char *candidate, const char **ret_best, size_t *ret_distance)
+{
+    size_t distance = edit_distance(name, candidate);
+
+    if (distance < *ret_distance) {
+        *ret_distance = distance;
+        *ret_best = candidate;
+    }
+}
+
+const char *fields_nearest(const struct field_group *group, const char *name)
+{
+    const char *best = NULL;
+    size_t distance = strlen(name) <= 4 ? 3 : 4;
+
+    for (size_t i = 0; i < group->field_count; i++)
+        keep_nearest(name, group->fields[i].name, &best, &distance);
+    for (size_t i = 0; group->groups != NULL && group->groups[i] != NULL; i++)
+        keep_nearest(name, group->groups[i]->name, &best, &distance);
+    return best;
+}
