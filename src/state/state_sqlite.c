@@ -177,16 +177,18 @@ static int read_numbers(struct state *state, struct error *err)
     for (size_t i = 0; i < NUMBERS; i++) {
         AUTO_STRING char *sql = mem_format("SELECT max(%s) FROM %s", columns[i][0], columns[i][1]);
         sqlite3_stmt *statement = NULL;
+        int64_t last = 0;
         int code = sqlite3_prepare_v2(state->db, sql, -1, &statement, NULL);
         if (code == SQLITE_OK)
             code = sqlite3_step(statement);
         if (code == SQLITE_ROW)
-            state->next[i] = sqlite3_column_int64(statement, 0) + 1;
+            last = sqlite3_column_int64(statement, 0); /* 0 for no rows */
         (void)sqlite3_finalize(statement);
         if (code != SQLITE_ROW)
             return state_fail(state, code, err, "reading its last numbers");
-        if (state->next[i] < 1)
+        if (last < 0 || last >= INT64_MAX / 2)
             return state_damaged(state, err, "the last number of %s is out of range", columns[i][1]);
+        state->next[i] = last + 1;
     }
     return 0;
 }

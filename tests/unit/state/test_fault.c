@@ -2,6 +2,8 @@
  * say so, write nothing more, and the next start must find every transaction that was acknowledged, whole, and no half one. */
 #include "state_model.h"
 
+#include "state/state_internal.h"
+
 enum { TRANSACTIONS = 4, PER_TRANSACTION = 30 };
 
 enum call { CALL_NONE, CALL_OPEN, CALL_READ, CALL_WRITE, CALL_SYNC, CALL_TRUNCATE, CALL_SHARED_MEMORY, CALL_LOCK, CALLS };
@@ -252,6 +254,183 @@ static void test_a_disk_that_fails_once(void **unused)
     }
 }
 
+/* ---- An upgrade ---- */
+
+static const struct migration newer[] = {
+    { 1, "" }, /* never run here */
+    { 2, "INSERT INTO meta VALUES('second', 1); UPDATE memories SET attempts=attempts+1" },
+};
+
+static int upgrade(struct error *err)
+{
+    const struct state_settings settings = { .path = fixture_path, .now_ms = 1700000000000 };
+    struct state *state = NULL;
+
+    if (state_open_with(&settings, newer, ARRAY_LENGTH(newer), &state, err) < 0)
+        return -1;
+    state_free(state);
+    return 0;
+}
+
+/* The upgrade is there whole or not at all, and never without its backup. */
+static void expect_upgraded_or_not(bool went_well)
+{
+    AUTO_STRING char *backup = mem_format("%s.version-1.20231114T221320Z.backup", fixture_path);
+    sqlite3 *db = NULL;
+    int64_t version, changed;
+
+    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    version = ask_number(db, "PRAGMA user_version");
+    changed = ask_number(db, "SELECT count(*) FROM memories WHERE attempts=1");
+    assert_int_equal(ask_number(db, "SELECT count(*) FROM memories"), PER_TRANSACTION);
+    (void)sqlite3_close(db);
+    assert_int_equal(changed, version == 2 ? PER_TRANSACTION : 0);
+    if (went_well)
+        assert_int_equal(version, 2);
+    if (version == 2)
+        expect_sound(backup);
+}
+
+static void test_an_upgrade_on_a_disk_that_fails(void **unused)
+{
+    static const struct { enum call kind; int code; } rows[] = {
+        { CALL_WRITE, SQLITE_FULL }, { CALL_SYNC, SQLITE_IOERR_FSYNC }, { CALL_READ, SQLITE_IOERR_READ }, { CALL_OPEN, SQLITE_CANTOPEN }, { CALL_LOCK, SQLITE_IOERR_LOCK },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int told = 0;
+        for (int nth = 0;; nth++) {
+            struct life life = { 0 };
+            struct error err = { 0 };
+            struct state *state;
+            int result;
+            fault.countdown = -1;
+            fixture_remove_files();
+            state = fixture_open();
+            assert_int_equal(do_transaction(state, 0, &life), 0);
+            state_free(state);
+            memset(&fault, 0, sizeof fault);
+            fault.kind = rows[i].kind;
+            fault.code = rows[i].code;
+            fault.countdown = nth;
+            result = upgrade(&err);
+            fault.countdown = -1;
+            told += result < 0;
+            if (result < 0 && err.kind != ERROR_IO && err.kind != ERROR_CONFIG)
+                fail_msg("call %d of kind %d: %s", nth, (int)rows[i].kind, err.message);
+            expect_upgraded_or_not(result == 0);
+            if (!fault.has_failed)
+                break;
+            ASSERT_WORKS(upgrade(&err), err); /* the next start does it */
+            expect_upgraded_or_not(true);
+        }
+        assert_true(told > 0);
+    }
+}
+
+/* ---- A reader: its failures are not for ever ---- */
+
+static bool go_on_memory(void *context, const struct memory_row *row) { return ++*(int *)context > 0 && row != NULL; }
+static bool go_on_batch(void *context, const struct batch_row *row) { return ++*(int *)context > 0 && row != NULL; }
+static bool go_on_target(void *context, const struct target_row *row) { return ++*(int *)context > 0 && row != NULL; }
+static bool go_on_stream(void *context, const struct stream_row *row) { return ++*(int *)context > 0 && row != NULL; }
+static bool go_on_letter(void *context, const struct dead_letter *letter) { return ++*(int *)context > 0 && letter != NULL; }
+static bool go_on_run(void *context, const struct run_row *row) { return ++*(int *)context > 0 && row != NULL; }
+
+/* Returns how many of its calls failed. */
+static int read_everything(struct state *reader)
+{
+    AUTO_DONE(text) struct text text;
+    struct memory_row memory;
+    struct batch_row batch;
+    struct dead_letter letter;
+    struct run_row run;
+    struct target_row target;
+    struct stream_row stream;
+    struct state_counts counts;
+    const struct letter_filter filter = { 0 };
+    int64_t flying[BATCH_STATES], when;
+    int failed = 0, seen = 0;
+    bool any;
+
+    text_init(&text, 0);
+    failed += state_find_target(reader, "default", &target, NULL) < 0;
+    failed += state_find_stream(reader, 1, "default", "a", &stream, NULL) < 0;
+    failed += state_get_stream(reader, 1, &stream, NULL) < 0;
+    failed += state_find_memory(reader, 1, slice_of("m1"), &memory, NULL) < 0;
+    failed += state_get_memory(reader, 100, &memory, NULL) < 0;
+    failed += state_get_text(reader, 1, &text, NULL) < 0;
+    failed += state_get_batch(reader, 1, &batch, NULL) < 0;
+    failed += state_get_letter(reader, 1, &letter, NULL) < 0;
+    failed += state_find_letter(reader, 1, DEAD_STUCK, 1, NULL, &letter, NULL) < 0;
+    failed += state_get_run(reader, 1, &run, NULL) < 0;
+    failed += state_each_open_run(reader, go_on_run, &seen, NULL) < 0;
+    failed += state_each_run(reader, NULL, 0, go_on_run, &seen, NULL) < 0;
+    failed += state_each_queued(reader, 1, 0, 1000, 1 << 30, go_on_memory, &seen, NULL) < 0;
+    failed += state_next_queued(reader, 1, 0, &any, &when, NULL) < 0;
+    failed += state_next_queued(reader, 2, 0, &any, &when, NULL) < 0;
+    failed += state_each_open_batch(reader, 1, go_on_batch, &seen, NULL) < 0;
+    failed += state_each_member(reader, 1, go_on_memory, &seen, NULL) < 0;
+    failed += state_each_target(reader, go_on_target, &seen, NULL) < 0;
+    failed += state_each_stream(reader, go_on_stream, &seen, NULL) < 0;
+    failed += state_each_letter(reader, &filter, go_on_letter, &seen, NULL) < 0;
+    failed += state_count_stream(reader, 1, &counts, NULL) < 0;
+    failed += state_count_target(reader, 1, &counts, NULL) < 0;
+    failed += state_count_connector(reader, "voice", &counts, NULL) < 0;
+    failed += state_count_flying(reader, NULL, flying, NULL) < 0;
+    failed += state_oldest_unsettled(reader, NULL, &when, NULL) < 0;
+    return failed;
+}
+
+static void fill_for_reading(void)
+{
+    AUTO(state) struct state *state = fixture_open();
+    const struct member_ref members[] = { { 1, 1 }, { 2, 1 } };
+    struct error err = { 0 };
+
+    ASSERT_WORKS(apply_target(state, &(struct target_row){ .target = 1, .name = "default" }, &err), err);
+    ASSERT_WORKS(apply_stream(state, 1, 1, "voice", "a", &err), err);
+    fixture_fill(state, 400);
+    ASSERT_WORKS(apply_batch(state, &(struct batch_row){ .batch = 1, .target = 1, .state = BATCH_STORED }, &err), err);
+    ASSERT_WORKS(apply_letter(state, &(struct dead_letter){ .letter = 1, .dead_class = DEAD_STUCK, .stream = 1, .seq = 1 }, &err), err);
+    ASSERT_WORKS(apply_run(state, &(struct run_row){ .run = 1, .connector = "voice" }, &err), err);
+    ASSERT_WORKS(apply_members(state, members, 2, MEMORY_QUEUED, MEMORY_FLYING, 1, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
+}
+
+static void test_a_reader_on_a_disk_that_fails(void **unused)
+{
+    const struct state_settings settings = { .path = fixture_path, .reader = true };
+    int told = 0;
+
+    (void)unused;
+    memset(&fault, 0, sizeof fault);
+    fault.countdown = -1;
+    fill_for_reading();
+    for (int nth = 0;; nth++) {
+        struct state *reader = NULL;
+        int failed;
+        memset(&fault, 0, sizeof fault);
+        fault.kind = CALL_READ;
+        fault.code = SQLITE_IOERR_READ;
+        fault.countdown = nth;
+        if (state_open(&settings, &reader, NULL) < 0)
+            continue;
+        failed = read_everything(reader);
+        told += failed;
+        assert_true(failed <= 1); /* the call after it works again */
+        fault.countdown = -1;
+        assert_int_equal(read_everything(reader), 0);
+        state_free(reader);
+        if (!fault.has_failed)
+            break;
+    }
+    assert_true(told > 10);
+}
+
+/* ---- Words ---- */
+
 /* Each word leads to another remedy. */
 static void test_a_failure_names_its_remedy(void **unused)
 {
@@ -291,6 +470,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_a_disk_that_fails_once),
+        STATE_TEST(test_an_upgrade_on_a_disk_that_fails),
+        STATE_TEST(test_a_reader_on_a_disk_that_fails),
         STATE_TEST(test_a_failure_names_its_remedy),
     };
     fault.countdown = -1;

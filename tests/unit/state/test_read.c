@@ -457,6 +457,60 @@ static void test_a_callback_reads_but_does_not_change(void **unused)
     assert_non_null(strstr(nested.err.message, "while a list of it is read"));
 }
 
+/* One failure, and no function answers any more: what it would say may be half of a change. */
+static void test_nothing_answers_after_a_failure(void **unused)
+{
+    AUTO(state) struct state *state = fixture_open();
+    AUTO_DONE(text) struct text text;
+    const struct member_ref unknown = { 77, 1 };
+    const struct letter_filter filter = { 0 };
+    struct memory_row memory;
+    struct batch_row batch;
+    struct dead_letter letter;
+    struct run_row run;
+    struct target_row target;
+    struct stream_row stream;
+    struct state_counts counts;
+    struct seen seen = { .words = "" };
+    int64_t flying[BATCH_STATES], when;
+    bool any;
+
+    (void)unused;
+    text_init(&text, 0);
+    assert_int_equal(apply_members(state, &unknown, 1, MEMORY_QUEUED, MEMORY_DONE, 0, NULL), -1); /* nobody asks why */
+    const int results[] = {
+        state_commit(state, NULL),
+        state_find_target(state, "x", &target, NULL),
+        state_find_stream(state, 1, "x", "y", &stream, NULL),
+        state_get_stream(state, 1, &stream, NULL),
+        state_find_memory(state, 1, slice_of("x"), &memory, NULL),
+        state_get_memory(state, 1, &memory, NULL),
+        state_get_text(state, 1, &text, NULL),
+        state_get_batch(state, 1, &batch, NULL),
+        state_get_letter(state, 1, &letter, NULL),
+        state_find_letter(state, 1, DEAD_STUCK, 1, NULL, &letter, NULL),
+        state_get_run(state, 1, &run, NULL),
+        state_each_queued(state, 1, 0, 1, 1, see_memory, &seen, NULL),
+        state_next_queued(state, 1, 0, &any, &when, NULL),
+        state_each_open_batch(state, 1, see_batch, &seen, NULL),
+        state_each_member(state, 1, see_memory, &seen, NULL),
+        state_each_target(state, see_target, &seen, NULL),
+        state_each_stream(state, see_stream, &seen, NULL),
+        state_each_letter(state, &filter, see_letter, &seen, NULL),
+        state_each_run(state, NULL, 0, see_run, &seen, NULL),
+        state_each_open_run(state, see_run, &seen, NULL),
+        state_count_stream(state, 1, &counts, NULL),
+        state_count_target(state, 1, &counts, NULL),
+        state_count_connector(state, "x", &counts, NULL),
+        state_count_flying(state, NULL, flying, NULL),
+        state_oldest_unsettled(state, NULL, &when, NULL),
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(results); i++)
+        if (results[i] != -1)
+            fail_msg("call %zu answered", i);
+    assert_string_equal(seen.words, "");
+}
+
 static void test_a_text_that_does_not_fit(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
@@ -528,6 +582,7 @@ int main(void)
         STATE_TEST(test_runs),
         STATE_TEST(test_counts),
         STATE_TEST(test_a_callback_reads_but_does_not_change),
+        STATE_TEST(test_nothing_answers_after_a_failure),
         STATE_TEST(test_a_text_that_does_not_fit),
         STATE_TEST(test_ids_of_every_size),
         cmocka_unit_test(test_names),
