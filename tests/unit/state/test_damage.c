@@ -258,10 +258,66 @@ static void test_damaged_files(void **unused)
     text_done(&sound);
 }
 
+/* Damage that SQLite cannot see, because the trees are whole: each value must be refused where it is read, not used as an index or a length. */
+static void test_values_that_no_release_has_written(void **unused)
+{
+    static const char *const damages[] = {
+        "UPDATE memories SET state=0 WHERE seq=1", "UPDATE memories SET state=9 WHERE seq=1", "UPDATE memories SET wanted=-1 WHERE seq=1",
+        "UPDATE memories SET wanted=3 WHERE seq=1", "UPDATE memories SET attempts=-1 WHERE seq=1", "UPDATE memories SET text_size=-1 WHERE seq=1",
+        "UPDATE memories SET text_size=9223372036854775807 WHERE seq=1", "UPDATE memories SET revision=x'00' WHERE seq=60",
+        "UPDATE memories SET revision=x'00' WHERE seq=200", "UPDATE batches SET state=0 WHERE batch=1", "UPDATE batches SET state=6 WHERE batch=1",
+        "UPDATE batches SET strikes=-1 WHERE batch=1", "UPDATE batches SET track=hex(zeroblob(100)) WHERE batch=1", "UPDATE letters SET class=0 WHERE letter=1",
+        "UPDATE letters SET class=11 WHERE letter=1", "UPDATE letters SET ending=-1 WHERE letter=1", "UPDATE letters SET ending=4 WHERE letter=1",
+        "UPDATE letters SET fingerprint=x'00' WHERE letter=1", "UPDATE runs SET result=-1 WHERE run=1", "UPDATE runs SET result=7 WHERE run=1",
+        "UPDATE runs SET error_kind=-1 WHERE run=1", "UPDATE runs SET error_kind=99 WHERE run=1", "UPDATE streams SET connector=hex(zeroblob(100))",
+        "UPDATE targets SET name='default'||hex(zeroblob(100))",
+    };
+
+    (void)unused;
+    make_sound_state();
+    read_sound_state();
+    for (size_t i = 0; i < ARRAY_LENGTH(damages); i++) {
+        sqlite3 *db = NULL;
+        struct state *reader;
+        fixture_remove_files();
+        write_damaged(sound.data, sound.size);
+        assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, damages[i], NULL, NULL, NULL), SQLITE_OK);
+        (void)sqlite3_close(db);
+        reader = fixture_open_reader();
+        failures = 0;
+        read_everything(reader);
+        if (failures == 0)
+            fail_msg("%s: taken as it was", damages[i]);
+        state_free(reader);
+    }
+    text_done(&sound);
+}
+
+/* An open letter whose class is damaged cannot be counted down. */
+static void test_a_damaged_letter_is_not_overwritten(void **unused)
+{
+    sqlite3 *db = NULL;
+    struct state *state;
+    struct error err = { 0 };
+
+    (void)unused;
+    make_sound_state();
+    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE letters SET class=99 WHERE letter=5", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+    state = fixture_open();
+    assert_int_equal(apply_letter(state, &(struct dead_letter){ .letter = 5, .dead_class = DEAD_STUCK, .stream = 1 }, &err), -1);
+    assert_non_null(strstr(err.message, "dead letter 5 has class 99"));
+    state_free(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_damaged_files),
+        STATE_TEST(test_values_that_no_release_has_written),
+        STATE_TEST(test_a_damaged_letter_is_not_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
