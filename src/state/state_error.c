@@ -110,7 +110,7 @@ static void break_writer(struct state *state, const struct error *why)
     state->failure = *why;
 }
 
-int state_fail(struct state *state, int code, struct error *err, const char *format, ...)
+void state_fail_(struct state *state, int code, struct error *err, const char *format, ...)
 {
     struct error story = { 0 };
     char what[160];
@@ -123,11 +123,10 @@ int state_fail(struct state *state, int code, struct error *err, const char *for
     break_writer(state, &story);
     if (err != NULL)
         *err = story;
-    return -1;
 }
 
 MC_PRINTF(5, 0)
-static int fail_with_words(struct state *state, struct error *err, const char *start, const char *end, const char *format, va_list args)
+static void fail_with_words(struct state *state, struct error *err, const char *start, const char *end, const char *format, va_list args)
 {
     struct error story = { 0 };
     char words[300];
@@ -137,28 +136,25 @@ static int fail_with_words(struct state *state, struct error *err, const char *s
     break_writer(state, &story);
     if (err != NULL)
         *err = story;
-    return -1;
 }
 
-int state_contradict(struct state *state, struct error *err, const char *format, ...)
+void state_contradict_(struct state *state, struct error *err, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    (void)fail_with_words(state, err, "a change contradicts it: ", "; nothing of it is kept (a defect of memory-connector: please report it)", format,
-                          args);
+    fail_with_words(state, err, "a change contradicts it: ", "; nothing of it is kept (a defect of memory-connector: please report it)", format,
+                    args);
     va_end(args);
-    return -1;
 }
 
-int state_damaged(struct state *state, struct error *err, const char *format, ...)
+void state_damaged_(struct state *state, struct error *err, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    (void)fail_with_words(state, err, "it is damaged: ", ". Copy the file away, then put back a backup", format, args);
+    fail_with_words(state, err, "it is damaged: ", ". Copy the file away, then put back a backup", format, args);
     va_end(args);
-    return -1;
 }
 
 int state_check(struct state *state, struct error *err)

@@ -69,16 +69,19 @@ struct state {
     struct text miss_id;
 };
 
-/* ---- state_error.c ---- */
+/* ---- state_error.c: macros whose value is -1, so that compilers and analysers see it ---- */
 
 /* Tells a SQLite failure as a story with a remedy; breaks a writer. Always -1. what: "adding memory 7". */
-int state_fail(struct state *state, int code, struct error *err, const char *format, ...) MC_PRINTF(4, 5);
+#define state_fail(...) (state_fail_(__VA_ARGS__), -1)
+void state_fail_(struct state *state, int code, struct error *err, const char *format, ...) MC_PRINTF(4, 5);
 /* The same for a database that has no state yet. */
 void state_tell(sqlite3 *db, const char *path, int code, const char *what, struct error *err);
 /* A change that contradicts the state: a defect of the program. Breaks the state: counters that lie are worse than a stop. Always -1. */
-int state_contradict(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
+#define state_contradict(...) (state_contradict_(__VA_ARGS__), -1)
+void state_contradict_(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
 /* A value that no release has written. Always -1. */
-int state_damaged(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
+#define state_damaged(...) (state_damaged_(__VA_ARGS__), -1)
+void state_damaged_(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
 /* 0, or -1 with the old story when the state is broken. */
 int state_check(struct state *state, struct error *err);
 
