@@ -1,0 +1,128 @@
+/* config.h - the configuration: one YAML file, the environment and flags, read through the field tables of config_fields.c.
+ *
+ * Precedence: flag, environment (MEMORY_CONNECTOR_ + path in capitals, levels joined by "__"), .env beside the file, file, default. All problems
+ * are collected, each with file:line:column, the path of the key, what was expected and the nearest known key. ${VAR}, ${VAR:-default} and
+ * ${VAR:?message} stand in any value ("$${" is a literal "${"); they are expanded once, after parsing: a value is never parsed as YAML again.
+ *
+ * Files are looked for in --config, $MEMORY_CONNECTOR_CONFIG, ./config.yaml, $XDG_CONFIG_HOME/memory-connector/config.yaml,
+ * /etc/memory-connector/config.yaml. */
+#ifndef MC_CONFIG_CONFIG_H
+#define MC_CONFIG_CONFIG_H
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "base/http.h"
+#include "base/log.h"
+#include "engine/engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lightrag_settings {        /* lightrag:, and each of targets: */
+    char *name;
+    int mode;
+    char *url, *api_key, *username, *password, *workspace;
+    int64_t timeout_ms;
+    int64_t batch_size, max_unfinished;
+    int64_t poll_interval_ms, settle_ms, kick_interval_ms, give_up_after_ms, audit_interval_ms;
+    char *settle;
+    int kick;
+};
+
+struct memory_api_settings {      /* memory_api:, and each of sources: */
+    char *name;
+    char *url, *api_key;
+    int64_t timeout_ms, max_retries, max_item_bytes, max_response_bytes;
+    double retry_backoff;
+};
+
+struct connector_settings {
+    char *id, *description, *context_id, *source, *target;
+    struct field_list context_ids;
+    bool enabled;
+    int schedule_type, overlap;
+    char *interval, *cron, *timezone;
+    double interval_hours;
+    int64_t catch_up_ms, jitter_ms;
+    int query_range;
+    int64_t query_limit, max_concurrency, max_delete_percent;
+    bool auto_widen, skip_empty, include_audio, include_image, geocoding, extract_tags;
+    struct field_list filter_types;
+    char *filter_since, *filter_until, *template_text;
+    int on_update, on_delete, strategy;
+    int64_t max_attempts, max_backoff_s;
+    double backoff_multiplier;
+};
+
+struct state_config {
+    int backend, keep_texts;
+    char *path;
+    int64_t disk_reserve;
+    bool cleanup_enabled;
+    int64_t retention_days;
+    char *cleanup_cron;
+};
+
+struct config {
+    char *file;                    /* that was read; "" when there was none */
+    struct lightrag_settings lightrag;
+    struct memory_api_settings memory_api;
+    struct field_array targets, sources, connectors; /* of the structs above */
+    struct state_config state;
+    struct { bool enabled, auth, cors, rate_limit, inline_endpoints; char *host, *key, *read_key; int64_t port, per_minute;
+             struct field_list hosts, origins, proxies; } api;
+    struct { char *ca_file, *proxy; bool insecure; } http;
+    struct { int level, format, colorize; bool file_enabled, console_enabled; char *file_path; int64_t max_bytes, backup_count; } logging;
+    struct { bool prometheus, alerts; char *path, *webhook_url, *secret; int64_t failures, no_sync_hours, dead_letters, stuck_hours; } monitoring;
+    struct { int64_t shutdown_timeout_ms, max_connectors, job_timeout_minutes; } advanced;
+
+    /* what the engine takes, made from the above */
+    struct http_trust trust;
+    struct engine_target *engine_targets;
+    struct engine_source *engine_sources;
+    struct engine_connector *engine_connectors; /* enabled and not, in the order of connectors */
+    const char ***contexts;        /* one array per connector */
+    struct engine_settings engine;
+    char *state_path;              /* where the state is */
+};
+
+struct config_problem {
+    char *text;                    /* "config.yaml:3:5: lightrag.api.ulr: there is no such setting; did you mean \"url\"?" */
+    bool is_warning;
+};
+
+struct config_problems {
+    struct config_problem *items;
+    size_t count, capacity;
+    size_t errors;
+};
+void config_problems_done(struct config_problems *problems);
+AUTO_DEFINE_DONE(config_problems)
+
+/* "lightrag.api.url" = value, from a flag. */
+struct config_override {
+    const char *path, *value, *flag;
+};
+
+struct config_request {
+    const char *file;              /* --config; NULL: the usual places */
+    bool without_file;             /* flags and environment only (sync --memory-url ...) */
+    const char *state_path;        /* --state; NULL */
+    const struct config_override *overrides;
+    size_t override_count;
+};
+
+/* 0; or -1 with ERROR_CONFIG when there are errors among problems (err says how many), or nothing could be read. Warnings come with 0 too. */
+int config_load(const struct config_request *request, struct config **ret_config, struct config_problems *problems, struct error *err);
+void config_free(struct config *config);
+AUTO_DEFINE(config)
+
+const struct connector_settings *config_connector(const struct config *config, size_t index);
+/* The connector of that id; -1 with the nearest known id. */
+int config_find_connector(const struct config *config, const char *id, size_t *ret_index, struct error *err);
+const char *config_schedule_words(const struct connector_settings *connector, char *out, size_t room);
+
+extern const struct field_group config_root; /* the tables */
+
+#endif
