@@ -1,5 +1,7 @@
 #include "state_fixture.h"
 
+#include <sqlite3.h>
+
 static void expect_counts(struct state *state, int64_t queued, int64_t flying, int64_t done, int64_t dead)
 {
     struct state_counts counts;
@@ -209,6 +211,47 @@ static void test_a_contradiction_stops_everything(void **unused)
     }
 }
 
+/* A look-up that found nothing spares the next addition its own look-up: once, for that id. */
+static void test_a_miss_counts_once(void **unused)
+{
+    AUTO(state) struct state *state = fixture_open();
+    const struct memory_row first = memory_of(1, 1, "m", MEMORY_QUEUED, 0), other = memory_of(2, 1, "n", MEMORY_QUEUED, 0);
+    const struct memory_row again = memory_of(3, 1, "m", MEMORY_QUEUED, 0);
+    struct memory_row got;
+    struct error err = { 0 };
+
+    (void)unused;
+    ASSERT_WORKS(apply_memory(state, &other, NULL, &err), err);
+    assert_int_equal(state_find_memory(state, 1, slice_of("m"), &got, &err), 0);
+    ASSERT_WORKS(apply_memory(state, &first, NULL, &err), err);
+    assert_int_equal(apply_memory(state, &again, NULL, &err), -1);
+    assert_non_null(strstr(err.message, "which has one of that id"));
+}
+
+/* The index holds 64 bits of a hash: two memories may share them, however rarely. */
+static void test_memories_of_the_same_hash(void **unused)
+{
+    struct state *state = fixture_open();
+    const struct memory_row elsewhere = memory_of(4, 2, "m3", MEMORY_QUEUED, 0);
+    struct memory_row got;
+    struct error err = { 0 };
+    sqlite3 *db = NULL;
+
+    (void)unused;
+    fixture_fill(state, 3);
+    ASSERT_WORKS(apply_memory(state, &elsewhere, NULL, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
+    state_free(state);
+    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE memories SET hash=(SELECT hash FROM memories WHERE seq=4)", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+
+    state = fixture_open();
+    assert_int_equal(state_find_memory(state, 2, slice_of("m3"), &got, &err), 1);
+    assert_int_equal(got.seq, 4); /* not 3, which has its id and its hash in another stream, nor those before it */
+    state_free(state);
+}
+
 static void test_numbers_go_on_after_a_restart(void **unused)
 {
     struct state *state = fixture_open();
@@ -265,6 +308,8 @@ int main(void)
         STATE_TEST(test_a_delivery),
         STATE_TEST(test_set_overwrites_what_it_says),
         STATE_TEST(test_a_contradiction_stops_everything),
+        STATE_TEST(test_a_miss_counts_once),
+        STATE_TEST(test_memories_of_the_same_hash),
         STATE_TEST(test_numbers_go_on_after_a_restart),
         STATE_TEST(test_a_reader_writes_nothing),
     };
