@@ -1,0 +1,417 @@
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time_text.h"
+#include "cli/table.h"
+#include "state/state.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* ---- Parsing ---- */
+
+static void make_getopt_tables(struct option *longs, char *shorts)
+{
+    size_t used = 0;
+
+    *shorts++ = ':';
+    for (int i = 0; i < OPTIONS; i++) {
+        longs[used++] = (struct option){ option_rows[i].name, option_rows[i].argument != NULL ? required_argument : no_argument, NULL, 256 + i };
+        if (option_rows[i].letter != 0) {
+            *shorts++ = option_rows[i].letter;
+            if (option_rows[i].argument != NULL)
+                *shorts++ = ':';
+        }
+    }
+    /* Another spelling of --connector. */
+    longs[used++] = (struct option){ "connector-id", required_argument, NULL, 256 + OPTION_CONNECTOR };
+    longs[used] = (struct option){ NULL, 0, NULL, 0 };
+    *shorts = '\0';
+}
+
+static int option_of(int code)
+{
+    if (code >= 256)
+        return code - 256;
+    for (int i = 0; i < OPTIONS; i++)
+        if (option_rows[i].letter == code)
+            return i;
+    return -1;
+}
+
+/* A key on the command line is seen by every user of the machine: taken, hidden from now on, and said so. */
+static void hide_secret(struct cli *cli, int id, char *argument)
+{
+    cli->values[id] = mem_copy_string(argument); /* lives as long as the process */
+    memset(argument, 'x', strlen(argument));
+    log_warn("cli", "", "--%s: a key on the command line can be read by others; use the environment or a file", option_rows[id].name);
+}
+
+static int unknown_option(const char *name, struct error *err)
+{
+    const char *nearest = NULL;
+    size_t best = 4;
+
+    for (int i = 0; i < OPTIONS; i++) {
+        size_t distance = edit_distance(name, option_rows[i].name);
+        if (distance < best && !option_rows[i].is_hidden) {
+            best = distance;
+            nearest = option_rows[i].name;
+        }
+    }
+    if (nearest != NULL)
+        return error_set(err, ERROR_USAGE, "there is no option --%.60s; did you mean --%s?", name, nearest);
+    return error_set(err, ERROR_USAGE, "there is no option --%.60s", name);
+}
+
+static int take_option(struct cli *cli, int code, struct error *err)
+{
+    int id = option_of(code);
+    const char *word = cli->argv[optind - 1];
+
+    if (code == ':')
+        return error_set(err, ERROR_USAGE, "%s needs a value", word);
+    if (id < 0) {
+        if (strncmp(word, "--", 2) == 0) {
+            AUTO_STRING char *name = mem_copy_bytes(word + 2, strcspn(word + 2, "="));
+            return unknown_option(name, err);
+        }
+        return error_set(err, ERROR_USAGE, "there is no option -%c", optopt);
+    }
+    if (option_rows[id].is_secret)
+        hide_secret(cli, id, optarg);
+    else
+        cli->values[id] = optarg != NULL ? optarg : "";
+    if (id == OPTION_CONNECTOR) {
+        cli->connectors = mem_resize(cli->connectors, cli->connector_count + 1, sizeof *cli->connectors);
+        cli->connectors[cli->connector_count++] = optarg;
+    }
+    return 0;
+}
+
+static const struct command *find_command(char **words, size_t count, size_t *ret_used)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const char *space = strchr(commands[i].name, ' ');
+        if (space == NULL && count >= 1 && strcmp(words[0], commands[i].name) == 0) {
+            *ret_used = 1;
+            return &commands[i];
+        }
+        if (space != NULL && count >= 2 && strncmp(words[0], commands[i].name, (size_t)(space - commands[i].name)) == 0 &&
+            strlen(words[0]) == (size_t)(space - commands[i].name) && strcmp(words[1], space + 1) == 0) {
+            *ret_used = 2;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int parts_of(const char *name, struct error *err)
+{
+    char list[200] = "";
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < command_count; i++)
+        if (strncmp(commands[i].name, name, length) == 0 && commands[i].name[length] == ' ')
+            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] != '\0' ? ", " : "", commands[i].name + length + 1);
+    if (list[0] == '\0')
+        return 0;
+    return error_set(err, ERROR_USAGE, "\"%s\" wants one of: %s", name, list);
+}
+
+static bool takes_option(const struct command *command, int id)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if ((int)command->options[i] == id)
+            return true;
+    /* the older names go where the newer ones do */
+    return option_rows[id].is_hidden && strcmp(command->name, "sync") == 0;
+}
+
+static int check_use(const struct cli *cli, struct error *err)
+{
+    const struct command *command = cli->command;
+
+    for (int i = 0; i < OPTIONS; i++)
+        if (cli->values[i] != NULL && !option_rows[i].is_global && !takes_option(command, i))
+            return error_set(err, ERROR_USAGE, "\"%s\" does not take --%s; see \"memory-connector help %s\"", command->name, option_rows[i].name,
+                             command->name);
+    if (cli->word_count < command->words_least)
+        return error_set(err, ERROR_USAGE, "\"%s\" wants %s; see \"memory-connector help %s\"", command->name, command->arguments, command->name);
+    if (cli->word_count > command->words_most)
+        return error_set(err, ERROR_USAGE, "\"%.60s\" is too much for \"%s\"; see \"memory-connector help %s\"", cli->words[command->words_most], command->name,
+                         command->name);
+    return 0;
+}
+
+static int parse(struct cli *cli, struct error *err)
+{
+    struct option longs[OPTIONS + 2];
+    char shorts[2 * OPTIONS + 2];
+    size_t used = 0;
+    int code;
+
+    make_getopt_tables(longs, shorts);
+    opterr = 0;
+    optind = 1;
+    while ((code = getopt_long(cli->argc, cli->argv, shorts, longs, NULL)) != -1)
+        if (take_option(cli, code, err) < 0)
+            return -1;
+    cli->json = cli->values[OPTION_JSON] != NULL;
+    cli->quiet = cli->values[OPTION_QUIET] != NULL;
+    cli->words = (const char **)(uintptr_t)(cli->argv + optind);
+    cli->word_count = (size_t)(cli->argc - optind);
+    if (cli->word_count == 0)
+        return 0;
+    cli->command = find_command(cli->argv + optind, cli->word_count, &used);
+    if (cli->command == NULL) {
+        if (parts_of(cli->words[0], err) < 0)
+            return -1;
+        return help_unknown_command(cli->words[0], err);
+    }
+    cli->words += used;
+    cli->word_count -= used;
+    return cli->values[OPTION_HELP] != NULL ? 0 : check_use(cli, err);
+}
+
+/* ---- Values ---- */
+
+static int get_by_field(const struct field *row, const struct cli *cli, enum option_id id, int64_t *ret_value, struct error *err)
+{
+    int64_t value = 0;
+
+    if (field_set(row, &value, cli->values[id], err) < 0)
+        return error_wrap_kind(err, ERROR_USAGE, "--%s", option_rows[id].name);
+    *ret_value = value;
+    return 0;
+}
+
+int cli_get_integer(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_value, struct error *err)
+{
+    static const struct field row = { .name = "n", .type = FIELD_INTEGER, .min = 1, .max = 1e15 };
+
+    *ret_value = fallback;
+    return cli->values[id] == NULL ? 0 : get_by_field(&row, cli, id, ret_value, err);
+}
+
+int cli_get_duration(const struct cli *cli, enum option_id id, int64_t fallback_ms, int64_t *ret_ms, struct error *err)
+{
+    static const struct field row = { .name = "t", .type = FIELD_DURATION, .min = 0, .max = 1e12 };
+
+    *ret_ms = fallback_ms;
+    return cli->values[id] == NULL ? 0 : get_by_field(&row, cli, id, ret_ms, err);
+}
+
+int cli_get_time(const struct cli *cli, enum option_id id, int64_t *ret_ms, struct error *err)
+{
+    int64_t ago;
+
+    *ret_ms = 0;
+    if (cli->values[id] == NULL || time_text_parse(cli->values[id], strlen(cli->values[id]), ret_ms))
+        return 0;
+    if (cli_get_duration(cli, id, 0, &ago, err) < 0)
+        return error_set(err, ERROR_USAGE, "--%s: \"%.60s\" is neither a time (2026-01-31T08:00:00Z) nor how long ago (2h, 3d)", option_rows[id].name,
+                         cli->values[id]);
+    *ret_ms = clock_wall_ms() - ago;
+    return 0;
+}
+
+int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err)
+{
+    const char *name = cli->word_count > 0 ? cli->words[0] : cli->connector_count > 0 ? cli->connectors[0] : NULL;
+
+    *ret_index = SIZE_MAX;
+    if (cli->word_count + cli->connector_count > 1)
+        return error_set(err, ERROR_USAGE, "\"%s\" takes one connector", cli->command->name);
+    return name == NULL ? 0 : config_find_connector(cli->config, name, ret_index, err);
+}
+
+/* ---- Configuration, log, state ---- */
+
+int cli_open_log(struct cli *cli, struct error *err)
+{
+    struct log_settings settings = { .level = LOG_INFO, .format = LOG_CONSOLE, .color = cli->color };
+    const char *level = cli->values[OPTION_LOG_LEVEL];
+    const char *format = cli->values[OPTION_LOG_FORMAT];
+
+    if (cli->config != NULL) {
+        settings.level = cli->config->logging.console_enabled ? (enum log_level)cli->config->logging.level : LOG_OFF;
+        settings.format = cli->config->logging.format == 1 ? LOG_JSON : LOG_CONSOLE;
+        if (cli->config->logging.colorize == 2)
+            settings.color = false;
+    }
+    if (level != NULL && !log_level_from_name(level, &settings.level))
+        return error_set(err, ERROR_USAGE, "--log-level: \"%.30s\" is none of debug, info, warn, error, off", level);
+    if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "console") != 0 && strcmp(format, "text") != 0)
+        return error_set(err, ERROR_USAGE, "--log-format: \"%.30s\" is neither console nor json", format);
+    if (format != NULL)
+        settings.format = strcmp(format, "json") == 0 ? LOG_JSON : LOG_CONSOLE;
+    if (cli->quiet && settings.level < LOG_ERROR)
+        settings.level = LOG_ERROR;
+    return log_open(&settings, err);
+}
+
+int cli_load_config(struct cli *cli, struct error *err)
+{
+    struct config_request request = { .file = cli->values[OPTION_CONFIG], .state_path = cli->values[OPTION_STATE] };
+    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    int result = config_load(&request, &cli->config, &problems, err);
+
+    for (size_t i = 0; i < problems.count; i++)
+        (void)fprintf(stderr, "%s%s\n", problems.items[i].is_warning ? "warning: " : "", problems.items[i].text);
+    return result < 0 ? -1 : cli_open_log(cli, err);
+}
+
+int cli_open_reader(struct cli *cli, struct state **ret_state, struct error *err)
+{
+    struct state_settings settings = { .path = cli->config->state_path, .reader = true, .now_ms = clock_wall_ms() };
+
+    *ret_state = NULL;
+    if (access(settings.path, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    return state_open(&settings, ret_state, err);
+}
+
+int cli_confirm(struct cli *cli, const char *question, struct error *err)
+{
+    char answer[16] = "";
+
+    if (cli->values[OPTION_YES] != NULL)
+        return 0;
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return error_set(err, ERROR_USAGE, "%s: nobody can be asked here; say --yes", question);
+    (void)fprintf(stderr, "%s [y/N] ", question);
+    if (fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return 0;
+    return error_set(err, ERROR_FAILED, "nothing was changed");
+}
+
+/* ---- Output ---- */
+
+void cli_begin_json(struct cli *cli, struct json_writer *writer, const char *kind)
+{
+    char schema[80];
+
+    (void)snprintf(schema, sizeof schema, "memory-connector/%s/v1", kind);
+    json_write_begin(writer, &cli->out);
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "schema", schema);
+}
+
+void cli_end_json(struct cli *cli, struct json_writer *writer)
+{
+    json_write_close(writer);
+    (void)text_append_char(&cli->out, '\n');
+}
+
+int cli_flush(struct cli *cli, struct error *err)
+{
+    size_t done = 0;
+
+    while (done < cli->out.size) {
+        ssize_t put = write(STDOUT_FILENO, cli->out.data + done, cli->out.size - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && errno == EPIPE)
+            break; /* the reader has seen enough */
+        if (put < 0) {
+            text_clear(&cli->out);
+            return error_set(err, ERROR_IO, "cannot write to standard output: %s", strerror(errno));
+        }
+        done += (size_t)put;
+    }
+    text_clear(&cli->out);
+    return 0;
+}
+
+int cli_fail(struct cli *cli, const struct error *err)
+{
+    int code = error_exit_code(err->kind);
+    struct json_writer writer;
+
+    if (cli->json || cli->values[OPTION_JSON_LINES] != NULL) {
+        if (cli->json)
+            text_clear(&cli->out);
+        cli_begin_json(cli, &writer, "error");
+        json_write_open_object(&writer, "error");
+        json_write_string(&writer, "kind", error_kind_name(err->kind));
+        json_write_bytes(&writer, "message", err->message, strlen(err->message));
+        json_write_integer(&writer, "exit_code", code);
+        json_write_close(&writer);
+        cli_end_json(cli, &writer);
+    }
+    {
+        AUTO_DONE(text) struct text shown;
+        text_init(&shown, 0);
+        table_append_harmless(&shown, err->message, strlen(err->message));
+        (void)fprintf(stderr, "memory-connector: %s\n", shown.data);
+    }
+    return code;
+}
+
+/* ---- The program ---- */
+
+static bool wants_color(const struct cli *cli)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return cli->values[OPTION_NO_COLOR] == NULL && (no_color == NULL || no_color[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0) &&
+           isatty(STDERR_FILENO);
+}
+
+static int run(struct cli *cli)
+{
+    struct error err = { 0 };
+
+    if (parse(cli, &err) < 0)
+        return cli_fail(cli, &err);
+    cli->color = wants_color(cli);
+    if (cli->values[OPTION_VERSION] != NULL && cli->command == NULL)
+        return command_version(cli);
+    if (cli->command == NULL) {
+        bool asked = cli->values[OPTION_HELP] != NULL;
+        struct text *out = &cli->out;
+        help_all(out);
+        if (asked)
+            return 0;
+        (void)fputs(out->data, stderr);
+        text_clear(out);
+        return error_exit_code(ERROR_USAGE);
+    }
+    if (cli->values[OPTION_HELP] != NULL) {
+        help_command(cli->command, &cli->out);
+        return 0;
+    }
+    return cli->command->run(cli);
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct rlimit no_core = { 0, 0 };
+    struct cli cli = { .argc = argc, .argv = argv };
+    struct error err = { 0 };
+    int code;
+
+    (void)setrlimit(RLIMIT_CORE, &no_core); /* keys and transcripts are in memory */
+    (void)signal(SIGPIPE, SIG_IGN);
+    text_init(&cli.out, 0);
+    code = run(&cli);
+    if (cli_flush(&cli, &err) < 0) {
+        cli.json = false;
+        code = cli_fail(&cli, &err);
+    }
+    text_done(&cli.out);
+    mem_free(cli.connectors);
+    config_free(cli.config);
+    log_close();
+    return code;
+}

@@ -1,0 +1,107 @@
+/* cli.h - the command line: one table of options, one table of commands; they drive parsing, help, and what is generated from them.
+ *
+ * stdout carries data, stderr everything else. A command fills cli->out and returns an exit code; what it put there is written at the end, so
+ * that a failure gives one JSON object and not half of one. */
+#ifndef MC_CLI_CLI_H
+#define MC_CLI_CLI_H
+
+#include "base/error.h"
+#include "base/json_write.h"
+#include "base/text.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_id {
+    OPTION_CONFIG, OPTION_STATE, OPTION_LOG_LEVEL, OPTION_LOG_FORMAT, OPTION_NO_COLOR, OPTION_QUIET, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
+    OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
+    OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE, OPTION_API_URL, OPTION_API_KEY,
+    OPTION_LIGHTRAG_WORKSPACE, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_SHOW_CONTENT, OPTION_CLOSED,
+    OPTIONS
+};
+
+struct option_row {
+    const char *name;
+    char letter;             /* 0: none */
+    const char *argument;    /* NULL: a flag */
+    const char *help;
+    bool is_global;
+    bool is_hidden;          /* an older name: works, not in help */
+    bool is_secret;          /* wiped from the process list, with a warning */
+};
+extern const struct option_row option_rows[OPTIONS];
+
+struct cli;
+
+struct command {
+    const char *name;        /* "dead-letters list": two words where it has parts */
+    const char *arguments;   /* "[CONNECTOR...]" */
+    const char *summary;
+    const char *details;     /* more lines; may be NULL */
+    enum option_id options[16];
+    size_t option_count;
+    const char *examples[4]; /* at least two */
+    size_t words_least, words_most; /* plain words behind the command */
+    int (*run)(struct cli *cli);
+};
+extern const struct command commands[];
+extern const size_t command_count;
+
+struct cli {
+    int argc;
+    char **argv;
+    const struct command *command;
+    const char *values[OPTIONS];   /* NULL: not given; flags: "" */
+    const char **connectors;       /* by -c */
+    size_t connector_count;
+    const char **words;            /* plain words behind the command */
+    size_t word_count;
+    bool json, quiet, color;
+    struct text out;
+    struct config *config;
+};
+
+int cli_main(int argc, char **argv);
+
+/* Loads the configuration, opens the log, shows problems. 0 or -1. */
+int cli_load_config(struct cli *cli, struct error *err);
+int cli_open_log(struct cli *cli, struct error *err);
+/* Shows the error (text on stderr, or JSON) and gives its exit code. */
+int cli_fail(struct cli *cli, const struct error *err);
+/* The connector named by -c or a word (one at most); ERROR_USAGE when it is unknown. *ret_index SIZE_MAX: none named. */
+int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err);
+int cli_get_integer(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_value, struct error *err);
+int cli_get_duration(const struct cli *cli, enum option_id id, int64_t fallback_ms, int64_t *ret_ms, struct error *err);
+/* A moment: RFC 3339, or how long ago ("2h"). */
+int cli_get_time(const struct cli *cli, enum option_id id, int64_t *ret_ms, struct error *err);
+/* Opens the state to read; *ret_state NULL and 0 when there is none yet. */
+struct state;
+int cli_open_reader(struct cli *cli, struct state **ret_state, struct error *err);
+int cli_confirm(struct cli *cli, const char *question, struct error *err); /* 0: yes */
+void cli_begin_json(struct cli *cli, struct json_writer *writer, const char *kind);
+void cli_end_json(struct cli *cli, struct json_writer *writer);
+int cli_flush(struct cli *cli, struct error *err); /* writes cli->out to stdout */
+
+/* ---- help.c ---- */
+void help_command(const struct command *command, struct text *out);
+void help_all(struct text *out);
+int help_unknown_command(const char *name, struct error *err);
+
+/* ---- the commands ---- */
+int command_sync(struct cli *cli);
+int command_list(struct cli *cli);
+int command_status(struct cli *cli);
+int command_history(struct cli *cli);
+int command_report(struct cli *cli);
+int command_letters_list(struct cli *cli);
+int command_letters_show(struct cli *cli);
+int command_letters_retry(struct cli *cli);
+int command_letters_discard(struct cli *cli);
+int command_transform(struct cli *cli);
+int command_config_check(struct cli *cli);
+int command_demo(struct cli *cli);
+int command_version(struct cli *cli);
+int command_help(struct cli *cli);
+
+#endif

@@ -1,0 +1,274 @@
+/* command_letters.c - dead letters: what waits for a person, and what the person decides. */
+#include "cli/cli.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/time_text.h"
+#include "engine/engine.h"
+#include "state/state.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int make_filter(struct cli *cli, struct letter_filter *filter, struct error *err)
+{
+    const char *name = cli->values[OPTION_CLASS];
+    enum dead_class dead_class;
+    size_t only;
+
+    *filter = (struct letter_filter){ .with_closed = cli->values[OPTION_CLOSED] != NULL };
+    if (name != NULL && !dead_class_from_name(name, &dead_class))
+        return error_set(err, ERROR_USAGE, "--class: \"%.40s\" is no class of dead letters (malformed, too_large, rejected, poison, processing_failed, stuck, "
+                                           "source_gap, content, foreign, other_revision)", name);
+    if (name != NULL)
+        filter->dead_class = (int)dead_class;
+    if (cli->values[OPTION_ID] != NULL)
+        filter->memory_id = (struct slice){ cli->values[OPTION_ID], strlen(cli->values[OPTION_ID]) };
+    if (cli_get_time(cli, OPTION_SINCE, &filter->since_ms, err) < 0 || cli_load_config(cli, err) < 0 || cli_one_connector(cli, &only, err) < 0)
+        return -1;
+    if (only != SIZE_MAX)
+        filter->connector = config_connector(cli->config, only)->id;
+    return 0;
+}
+
+/* ---- Reading ---- */
+
+struct kept { struct dead_letter letter; char *words; char *connector, *context; char *id; size_t id_size; };
+struct letters { struct kept *items; size_t count, capacity; };
+
+static bool keep(void *context, const struct dead_letter *letter)
+{
+    struct letters *letters = context;
+
+    letters->items = mem_grow(letters->items, letters->count, &letters->capacity, sizeof *letters->items);
+    letters->items[letters->count] = (struct kept){ .letter = *letter, .words = mem_copy_string(letter->words) };
+    letters->items[letters->count].letter.words = letters->items[letters->count].words;
+    letters->items[letters->count].letter.raw = (struct slice){ NULL, 0 };
+    letters->count++;
+    return true;
+}
+
+static void letters_done(struct letters *letters)
+{
+    for (size_t i = 0; i < letters->count; i++) {
+        mem_free(letters->items[i].words);
+        mem_free(letters->items[i].connector);
+        mem_free(letters->items[i].context);
+        mem_free(letters->items[i].id);
+    }
+    mem_free(letters->items);
+}
+AUTO_DEFINE_DONE(letters)
+
+static int name_letter(struct state *state, struct kept *kept, struct error *err)
+{
+    struct stream_row stream;
+    struct memory_row memory;
+    int found = state_get_stream(state, kept->letter.stream, &stream, err);
+
+    if (found < 0)
+        return -1;
+    kept->connector = mem_copy_string(found > 0 ? stream.connector : "");
+    kept->context = mem_copy_string(found > 0 ? stream.context : "");
+    if (kept->letter.seq == 0) {
+        kept->id = mem_copy_string("");
+        return 0;
+    }
+    found = state_get_memory(state, kept->letter.seq, &memory, err);
+    if (found < 0)
+        return -1;
+    kept->id = mem_copy_bytes(found > 0 ? memory.id.data : "", found > 0 ? memory.id.size : 0);
+    kept->id_size = found > 0 ? memory.id.size : 0;
+    return 0;
+}
+
+static int read_letters(struct state *state, const struct letter_filter *filter, struct letters *letters, struct error *err)
+{
+    if (state == NULL)
+        return 0;
+    if (state_each_letter(state, filter, keep, letters, err) < 0)
+        return -1;
+    for (size_t i = 0; i < letters->count; i++)
+        if (name_letter(state, &letters->items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void print_list(struct cli *cli, const struct letters *letters)
+{
+    static const char *const heads[] = { ">LETTER", "CLASS", "CONNECTOR", "MEMORY", ">TIMES", "LAST", "WHAT HAPPENED" };
+    AUTO_DONE(table) struct table table;
+    char when[TIME_TEXT_SIZE];
+
+    table_init(&table, heads, ARRAY_LENGTH(heads));
+    for (size_t i = 0; i < letters->count; i++) {
+        const struct kept *kept = &letters->items[i];
+        time_text_rfc3339(kept->letter.last_ms / 1000 * 1000, when);
+        table_add_format(&table, "%lld", (long long)kept->letter.letter);
+        table_add_string(&table, dead_class_name(kept->letter.dead_class));
+        table_add_string(&table, kept->connector);
+        table_add(&table, kept->id_size > 0 ? kept->id : "-", kept->id_size > 0 ? kept->id_size : 1);
+        table_add_format(&table, "%lld", (long long)kept->letter.times);
+        table_add_string(&table, when);
+        table_add_string(&table, kept->letter.words);
+    }
+    table_print(&table, table_terminal_width(STDOUT_FILENO), &cli->out);
+    (void)text_append(&cli->out, "\"memory-connector dead-letters show LETTER\" tells more; retry and discard decide.\n");
+}
+
+int command_letters_list(struct cli *cli)
+{
+    AUTO(state) struct state *state = NULL;
+    AUTO_DONE(letters) struct letters letters = { 0 };
+    struct letter_filter filter;
+    struct json_writer writer;
+    struct error err = { 0 };
+
+    if (make_filter(cli, &filter, &err) < 0 || cli_open_reader(cli, &state, &err) < 0 || read_letters(state, &filter, &letters, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "dead-letters");
+        json_write_open_array(&writer, "dead_letters");
+        for (size_t i = 0; i < letters.count; i++) {
+            const struct kept *kept = &letters.items[i];
+            json_write_open_object(&writer, NULL);
+            report_write_letter(&writer, &kept->letter, kept->connector, kept->context, (struct slice){ kept->id, kept->id_size });
+            json_write_close(&writer);
+        }
+        json_write_close(&writer);
+        cli_end_json(cli, &writer);
+    } else if (letters.count == 0) {
+        (void)text_append(&cli->out, "No dead letters.\n");
+    } else {
+        print_list(cli, &letters);
+    }
+    return 0;
+}
+
+/* ---- One ---- */
+
+static void show_words(struct cli *cli, const struct dead_letter *letter, const struct kept *kept)
+{
+    struct text *out = &cli->out;
+    char first[TIME_TEXT_SIZE];
+    char last[TIME_TEXT_SIZE];
+
+    time_text_rfc3339(letter->first_ms / 1000 * 1000, first);
+    time_text_rfc3339(letter->last_ms / 1000 * 1000, last);
+    (void)text_append_format(out, "dead letter %lld: %s\n  connector  %s, context %s\n", (long long)letter->letter, dead_class_name(letter->dead_class), kept->connector,
+                             kept->context);
+    if (kept->id_size > 0) {
+        (void)text_append(out, "  memory     ");
+        table_append_harmless(out, kept->id, kept->id_size);
+        (void)text_append_char(out, '\n');
+    }
+    (void)text_append(out, "  what       ");
+    table_append_harmless(out, letter->words, strlen(letter->words));
+    (void)text_append_format(out, "\n  when       first %s, last %s, %lld time%s\n", first, last, (long long)letter->times, letter->times == 1 ? "" : "s");
+    if (letter->attempts > 0)
+        (void)text_append_format(out, "  attempts   %d\n", letter->attempts);
+    if (letter->http_status > 0)
+        (void)text_append_format(out, "  status     HTTP %d\n", letter->http_status);
+    if (letter->position >= 0)
+        (void)text_append_format(out, letter->dead_class == DEAD_SOURCE_GAP ? "  received   %lld bytes\n" : "  position   byte %lld of the listing\n",
+                                 (long long)letter->position);
+    if (letter->length >= 0)
+        (void)text_append_format(out, letter->dead_class == DEAD_SOURCE_GAP ? "  announced  %lld bytes\n" : "  length     %lld bytes\n", (long long)letter->length);
+    (void)text_append_format(out, "  advice     %s\n", dead_class_advice(letter->dead_class));
+    if (letter->raw.size > 0 && cli->values[OPTION_SHOW_CONTENT] != NULL) {
+        (void)text_append(out, "  content    ");
+        table_append_harmless(out, letter->raw.data, letter->raw.size);
+        (void)text_append_char(out, '\n');
+    } else if (letter->raw.size > 0) {
+        (void)text_append_format(out, "  content    %zu bytes are kept; --show-content shows them (they may be private)\n", letter->raw.size);
+    }
+}
+
+int command_letters_show(struct cli *cli)
+{
+    static const struct field number = { .name = "letter", .type = FIELD_INTEGER, .min = 1, .max = 1e15 };
+    AUTO(state) struct state *state = NULL;
+    AUTO_DONE(letters) struct letters letters = { 0 };
+    struct dead_letter letter;
+    struct json_writer writer;
+    struct error err = { 0 };
+    int64_t wanted = 0;
+    int found = 0;
+
+    if (field_set(&number, &wanted, cli->words[0], &err) < 0) {
+        (void)error_set(&err, ERROR_USAGE, "\"%.40s\" is no dead letter: a number, as \"memory-connector dead-letters list\" shows it", cli->words[0]);
+        return cli_fail(cli, &err);
+    }
+    if (cli_load_config(cli, &err) < 0 || cli_open_reader(cli, &state, &err) < 0)
+        return cli_fail(cli, &err);
+    if (state != NULL)
+        found = state_get_letter(state, wanted, &letter, &err);
+    if (found == 0)
+        (void)error_set(&err, ERROR_FAILED, "there is no dead letter %lld; \"memory-connector dead-letters list\" shows them", (long long)wanted);
+    if (found <= 0)
+        return cli_fail(cli, &err);
+    (void)keep(&letters, &letter);
+    if (name_letter(state, &letters.items[0], &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "dead-letter");
+        report_write_letter(&writer, &letter, letters.items[0].connector, letters.items[0].context,
+                            (struct slice){ letters.items[0].id, letters.items[0].id_size });
+        if (cli->values[OPTION_SHOW_CONTENT] != NULL)
+            json_write_bytes(&writer, "content", letter.raw.data != NULL ? letter.raw.data : "", letter.raw.size);
+        cli_end_json(cli, &writer);
+    } else {
+        show_words(cli, &letter, &letters.items[0]);
+    }
+    return 0;
+}
+
+/* ---- Deciding ---- */
+
+static int decide(struct cli *cli, bool is_retry)
+{
+    struct state_settings settings = { .now_ms = clock_wall_ms() };
+    AUTO(state) struct state *state = NULL;
+    struct letter_filter filter;
+    struct json_writer writer;
+    struct error err = { 0 };
+    int64_t count = 0;
+    int result;
+
+    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &settings.lock_wait_ms, &err) < 0 || make_filter(cli, &filter, &err) < 0)
+        return cli_fail(cli, &err);
+    if (!is_retry && cli_confirm(cli, "Discard these dead letters?", &err) < 0)
+        return cli_fail(cli, &err);
+    settings.path = cli->config->state_path;
+    if (access(settings.path, F_OK) == 0) {
+        if (state_open(&settings, &state, &err) < 0)
+            return cli_fail(cli, &err);
+        result = is_retry ? engine_retry_letters(state, &filter, settings.now_ms, &count, &err)
+                          : engine_discard_letters(state, &filter, settings.now_ms, &count, &err);
+        if (result < 0)
+            return cli_fail(cli, &err);
+    }
+    if (cli->json) {
+        cli_begin_json(cli, &writer, is_retry ? "dead-letters-retry" : "dead-letters-discard");
+        json_write_integer(&writer, "count", count);
+        cli_end_json(cli, &writer);
+    } else if (count == 0) {
+        (void)text_append(&cli->out, "No open dead letters of that kind.\n");
+    } else {
+        (void)text_append_format(&cli->out, is_retry ? "%lld will be looked up, and sent where absent, by the next sync.\n" : "%lld discarded.\n", (long long)count);
+    }
+    return 0;
+}
+
+int command_letters_retry(struct cli *cli)
+{
+    return decide(cli, true);
+}
+
+int command_letters_discard(struct cli *cli)
+{
+    return decide(cli, false);
+}

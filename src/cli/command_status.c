@@ -1,0 +1,478 @@
+/* command_status.c - list, status, history, report: what the state knows, with and without a run under way. */
+#include "cli/cli.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/time_text.h"
+#include "state/state.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HISTORY_ROWS = 20 };
+
+/* What the state says of one connector. */
+struct standing {
+    struct state_counts counts;
+    int64_t flying[BATCH_STATES];
+    int64_t oldest_ms;
+    bool has_run, is_running;
+    struct run_row run;            /* the last one; its texts are owned below */
+    char *error, *range, *coverage, *trigger;
+};
+
+static bool keep_run(void *context, const struct run_row *row)
+{
+    struct standing *standing = context;
+
+    standing->has_run = true;
+    standing->run = *row;
+    standing->run.error = standing->error = mem_copy_string(row->error);
+    standing->run.range = standing->range = mem_copy_string(row->range);
+    standing->run.coverage = standing->coverage = mem_copy_string(row->coverage);
+    standing->run.trigger = standing->trigger = mem_copy_string(row->trigger);
+    standing->is_running = row->result == RUN_RUNNING;
+    return false;
+}
+
+static void standing_done(struct standing *standing)
+{
+    mem_free(standing->error);
+    mem_free(standing->range);
+    mem_free(standing->coverage);
+    mem_free(standing->trigger);
+}
+AUTO_DEFINE_DONE(standing)
+
+static int read_standing(struct state *state, const char *connector, struct standing *standing, struct error *err)
+{
+    if (state == NULL)
+        return 0;
+    if (state_count_connector(state, connector, &standing->counts, err) < 0 || state_count_flying(state, connector, standing->flying, err) < 0 ||
+        state_oldest_unsettled(state, connector, &standing->oldest_ms, err) < 0)
+        return -1;
+    if (state_each_run(state, connector, 1, keep_run, standing, err) < 0)
+        return -1;
+    if (standing->has_run)
+        standing->run.connector = connector;
+    return 0;
+}
+
+static int64_t count_letters(const struct standing *standing)
+{
+    int64_t letters = 0;
+
+    for (int i = 1; i < DEAD_CLASSES; i++)
+        letters += standing->counts.letters[i];
+    return letters;
+}
+
+static int64_t count_backlog(const struct standing *standing)
+{
+    return standing->counts.memories[MEMORY_QUEUED] + standing->counts.memories[MEMORY_FLYING];
+}
+
+static const char *state_words(const struct connector_settings *connector, const struct standing *standing)
+{
+    return !connector->enabled ? "disabled" : standing->is_running ? "running" : "idle";
+}
+
+static int begin(struct cli *cli, struct state **ret_state, struct error *err)
+{
+    if (cli_load_config(cli, err) < 0)
+        return -1;
+    return cli_open_reader(cli, ret_state, err);
+}
+
+static void say_no_connectors(struct cli *cli)
+{
+    if (cli->config->file[0] == '\0')
+        (void)text_append(&cli->out, "There is no configuration file yet: \"memory-connector help\" says where one is looked for.\n");
+    else
+        (void)text_append_format(&cli->out, "%s has no connectors yet.\n", cli->config->file);
+}
+
+static void add_time(struct table *table, int64_t ms)
+{
+    char words[TIME_TEXT_SIZE];
+
+    if (ms <= 0) {
+        table_add_string(table, "-");
+        return;
+    }
+    time_text_rfc3339(ms / 1000 * 1000, words);
+    table_add_string(table, words);
+}
+
+/* ---- list ---- */
+
+static void join_contexts(const struct engine_connector *connector, struct text *out)
+{
+    for (size_t i = 0; i < connector->context_count; i++)
+        (void)text_append_format(out, "%s%s", i > 0 ? ", " : "", connector->contexts[i]);
+}
+
+static void list_row(struct cli *cli, size_t index, const struct standing *standing, struct table *table)
+{
+    const struct connector_settings *connector = config_connector(cli->config, index);
+    AUTO_DONE(text) struct text contexts;
+    char schedule[120];
+
+    text_init(&contexts, 0);
+    join_contexts(&cli->config->engine.connectors[index], &contexts);
+    table_add_string(table, connector->id);
+    table_add_string(table, state_words(connector, standing));
+    table_add(table, contexts.data, contexts.size);
+    table_add_string(table, config_schedule_words(connector, schedule, sizeof schedule));
+    add_time(table, standing->has_run ? standing->run.started_ms : 0);
+    table_add_format(table, "%lld", (long long)count_backlog(standing));
+    table_add_format(table, "%lld", (long long)count_letters(standing));
+}
+
+static void list_json(struct cli *cli, size_t index, const struct standing *standing, struct json_writer *writer)
+{
+    const struct connector_settings *connector = config_connector(cli->config, index);
+    const struct engine_connector *engine = &cli->config->engine.connectors[index];
+    char schedule[120];
+
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "connector", connector->id);
+    json_write_string(writer, "state", state_words(connector, standing));
+    json_write_bool(writer, "enabled", connector->enabled);
+    json_write_string(writer, "description", connector->description);
+    json_write_open_array(writer, "contexts");
+    for (size_t i = 0; i < engine->context_count; i++)
+        json_write_string(writer, NULL, engine->contexts[i]);
+    json_write_close(writer);
+    json_write_string(writer, "schedule", config_schedule_words(connector, schedule, sizeof schedule));
+    json_write_null(writer, "next_run");
+    json_write_time(writer, "last_run", standing->has_run ? standing->run.started_ms : -1);
+    json_write_integer(writer, "backlog", count_backlog(standing));
+    json_write_integer(writer, "dead_letters", count_letters(standing));
+    json_write_close(writer);
+}
+
+int command_list(struct cli *cli)
+{
+    static const char *const heads[] = { "CONNECTOR", "STATE", "CONTEXT", "SCHEDULE", "LAST RUN", ">BACKLOG", ">DEAD" };
+    AUTO(state) struct state *state = NULL;
+    AUTO_DONE(table) struct table table;
+    struct json_writer writer;
+    struct error err = { 0 };
+
+    table_init(&table, heads, ARRAY_LENGTH(heads));
+    if (begin(cli, &state, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "list");
+        json_write_open_array(&writer, "connectors");
+    }
+    for (size_t i = 0; i < cli->config->connectors.count; i++) {
+        AUTO_DONE(standing) struct standing standing = { 0 };
+        if (read_standing(state, config_connector(cli->config, i)->id, &standing, &err) < 0)
+            return cli_fail(cli, &err);
+        if (cli->json)
+            list_json(cli, i, &standing, &writer);
+        else
+            list_row(cli, i, &standing, &table);
+    }
+    if (cli->json) {
+        json_write_close(&writer);
+        cli_end_json(cli, &writer);
+    } else if (cli->config->connectors.count == 0) {
+        say_no_connectors(cli);
+    } else {
+        table_print(&table, table_terminal_width(STDOUT_FILENO), &cli->out);
+    }
+    return 0;
+}
+
+/* ---- status ---- */
+
+struct target_facts {
+    const struct config *config;
+    size_t target;
+    bool found;
+    char version[40];
+    int64_t seen_ms;
+};
+
+static bool keep_target(void *context, const struct target_row *row)
+{
+    struct target_facts *facts = context;
+    const char *name = facts->config->engine.targets[facts->target].name;
+    size_t length = strlen(name);
+
+    if (strncmp(row->name, name, length > 40 ? 40 : length) != 0 || strcmp(row->url, facts->config->engine.targets[facts->target].sink.url) != 0)
+        return true;
+    facts->found = true;
+    (void)snprintf(facts->version, sizeof facts->version, "%s", row->version);
+    facts->seen_ms = row->seen_ms;
+    return false;
+}
+
+static void status_json(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, struct json_writer *writer)
+{
+    const struct connector_settings *connector = config_connector(cli->config, index);
+    const int64_t *memories = standing->counts.memories;
+    int64_t now = clock_wall_ms();
+
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "connector", connector->id);
+    json_write_string(writer, "state", state_words(connector, standing));
+    json_write_null(writer, "reason");
+    json_write_bool(writer, "enabled", connector->enabled);
+    json_write_null(writer, "paused_until");
+    json_write_null(writer, "next_run");
+    if (standing->is_running) {
+        json_write_open_object(writer, "current_run");
+        report_write(writer, &standing->run);
+        json_write_close(writer);
+    } else {
+        json_write_null(writer, "current_run");
+    }
+    if (standing->has_run && !standing->is_running) {
+        json_write_open_object(writer, "last_run");
+        report_write(writer, &standing->run);
+        json_write_close(writer);
+    } else {
+        json_write_null(writer, "last_run");
+    }
+    json_write_open_object(writer, "memories");
+    json_write_integer(writer, "queued", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY]);
+    json_write_integer(writer, "sending", standing->flying[BATCH_SENDING]);
+    json_write_integer(writer, "accepted", standing->flying[BATCH_ACCEPTED]);
+    json_write_integer(writer, "stored", standing->flying[BATCH_STORED]);
+    json_write_integer(writer, "done", memories[MEMORY_DONE]);
+    json_write_integer(writer, "dead", memories[MEMORY_DEAD]);
+    json_write_integer(writer, "skipped", memories[MEMORY_SKIPPED]);
+    json_write_integer(writer, "removing", memories[MEMORY_REMOVING]);
+    json_write_integer(writer, "gone", memories[MEMORY_GONE]);
+    json_write_close(writer);
+    if (standing->oldest_ms > 0)
+        json_write_seconds(writer, "oldest_unsettled_seconds", now - standing->oldest_ms);
+    else
+        json_write_null(writer, "oldest_unsettled_seconds");
+    json_write_integer(writer, "open_gaps", standing->counts.letters[DEAD_SOURCE_GAP]);
+    json_write_open_object(writer, "dead_letters");
+    for (int i = 1; i < DEAD_CLASSES; i++)
+        if (standing->counts.letters[i] > 0)
+            json_write_integer(writer, dead_class_name((enum dead_class)i), standing->counts.letters[i]);
+    json_write_close(writer);
+    json_write_open_object(writer, "target");
+    json_write_string(writer, "url", cli->config->engine.targets[target->target].sink.url);
+    json_write_string(writer, "version", target->found && target->version[0] != '\0' ? target->version : NULL);
+    json_write_time(writer, "last_seen", target->found && target->seen_ms > 0 ? target->seen_ms : -1);
+    json_write_close(writer);
+    json_write_close(writer);
+}
+
+static void append_places(const struct standing *standing, struct text *out)
+{
+    const int64_t *memories = standing->counts.memories;
+    const struct { const char *words; int64_t count; } places[] = {
+        { "in the graph, proven", memories[MEMORY_DONE] },
+        { "stored at LightRAG, not yet processed", standing->flying[BATCH_STORED] },
+        { "accepted, not proven to be stored", standing->flying[BATCH_ACCEPTED] },
+        { "sent, answer unclear: looked up first", standing->flying[BATCH_SENDING] },
+        { "waiting to be sent", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY] },
+        { "skipped (no words)", memories[MEMORY_SKIPPED] },
+        { "dead, waiting for a person", memories[MEMORY_DEAD] },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
+        if (places[i].count > 0 || i == 0)
+            (void)text_append_format(out, "  %8lld  %s\n", (long long)places[i].count, places[i].words);
+}
+
+static void status_words(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target)
+{
+    const struct connector_settings *connector = config_connector(cli->config, index);
+    struct text *out = &cli->out;
+    char words[TIME_TEXT_SIZE];
+
+    (void)text_append_format(out, "%s: %s\n", connector->id, state_words(connector, standing));
+    append_places(standing, out);
+    if (standing->oldest_ms > 0) {
+        time_text_duration(clock_wall_ms() - standing->oldest_ms, words);
+        (void)text_append_format(out, "  the oldest unsettled memory came %s ago\n", words);
+    }
+    if (!standing->has_run) {
+        (void)text_append_format(out, "  no run yet: \"memory-connector sync %s\" makes the first one\n", connector->id);
+    } else {
+        time_text_rfc3339(standing->run.started_ms / 1000 * 1000, words);
+        (void)text_append_format(out, "  last run %lld at %s: %s\n", (long long)standing->run.run, words, run_result_name(standing->run.result));
+        if (standing->run.error[0] != '\0') {
+            (void)text_append(out, "    ");
+            table_append_harmless(out, standing->run.error, strlen(standing->run.error));
+            (void)text_append_char(out, '\n');
+        }
+    }
+    for (int i = 1; i < DEAD_CLASSES; i++)
+        if (standing->counts.letters[i] > 0)
+            (void)text_append_format(out, "  dead letters: %lld %s (%s)\n", (long long)standing->counts.letters[i], dead_class_name((enum dead_class)i),
+                                     dead_class_advice((enum dead_class)i));
+    (void)text_append_format(out, "  target: %s%s%s\n", cli->config->engine.targets[target->target].sink.url,
+                             target->found && target->version[0] != '\0' ? ", LightRAG " : "", target->found ? target->version : "");
+}
+
+int command_status(struct cli *cli)
+{
+    AUTO(state) struct state *state = NULL;
+    struct json_writer writer;
+    struct error err = { 0 };
+    size_t only;
+
+    if (begin(cli, &state, &err) < 0 || cli_one_connector(cli, &only, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "status");
+        json_write_open_array(&writer, "connectors");
+    }
+    for (size_t i = 0; i < cli->config->connectors.count; i++) {
+        AUTO_DONE(standing) struct standing standing = { 0 };
+        struct target_facts target = { .target = cli->config->engine.connectors[i].target, .config = cli->config };
+        if (only != SIZE_MAX && only != i)
+            continue;
+        if (read_standing(state, config_connector(cli->config, i)->id, &standing, &err) < 0 ||
+            (state != NULL && state_each_target(state, keep_target, &target, &err) < 0))
+            return cli_fail(cli, &err);
+        if (cli->json)
+            status_json(cli, i, &standing, &target, &writer);
+        else
+            status_words(cli, i, &standing, &target);
+    }
+    if (cli->json) {
+        json_write_close(&writer);
+        cli_end_json(cli, &writer);
+    } else if (cli->config->connectors.count == 0) {
+        say_no_connectors(cli);
+    }
+    return 0;
+}
+
+/* ---- history, report ---- */
+
+struct history {
+    struct cli *cli;
+    struct table *table;
+    struct json_writer *writer;
+    size_t rows;
+};
+
+static bool show_run(void *context, const struct run_row *row)
+{
+    struct history *history = context;
+
+    history->rows++;
+    if (history->cli->json) {
+        json_write_open_object(history->writer, NULL);
+        report_write(history->writer, row);
+        json_write_close(history->writer);
+        return true;
+    }
+    table_add_format(history->table, "%lld", (long long)row->run);
+    table_add_string(history->table, row->connector);
+    add_time(history->table, row->started_ms);
+    table_add_string(history->table, run_result_name(row->result));
+    table_add_format(history->table, "%lld", (long long)row->counts.fetched);
+    table_add_format(history->table, "%lld", (long long)row->counts.new_);
+    table_add_format(history->table, "%lld", (long long)row->counts.stored);
+    table_add_format(history->table, "%lld", (long long)row->counts.processed);
+    table_add_format(history->table, "%lld", (long long)(row->counts.failed + row->counts.malformed));
+    table_add_string(history->table, row->error);
+    return true;
+}
+
+int command_history(struct cli *cli)
+{
+    static const char *const heads[] = { ">RUN", "CONNECTOR", "STARTED", "RESULT", ">FETCHED", ">NEW", ">STORED", ">PROCESSED", ">FAILED", "ERROR" };
+    AUTO(state) struct state *state = NULL;
+    AUTO_DONE(table) struct table table;
+    struct json_writer writer;
+    struct history history = { .cli = cli, .table = &table, .writer = &writer };
+    struct error err = { 0 };
+    int64_t limit;
+    size_t only;
+
+    table_init(&table, heads, ARRAY_LENGTH(heads));
+    if (cli_get_integer(cli, OPTION_LIMIT, HISTORY_ROWS, &limit, &err) < 0 || begin(cli, &state, &err) < 0 || cli_one_connector(cli, &only, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "history");
+        json_write_open_array(&writer, "runs");
+    }
+    if (state != NULL && state_each_run(state, only == SIZE_MAX ? NULL : config_connector(cli->config, only)->id, (size_t)limit, show_run, &history, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        json_write_close(&writer);
+        cli_end_json(cli, &writer);
+    } else if (history.rows == 0) {
+        (void)text_append(&cli->out, "No runs yet.\n");
+    } else {
+        table_print(&table, table_terminal_width(STDOUT_FILENO), &cli->out);
+    }
+    return 0;
+}
+
+static void report_words(struct cli *cli, const struct run_row *row)
+{
+    struct text *out = &cli->out;
+    char started[TIME_TEXT_SIZE];
+    char took[TIME_TEXT_SIZE];
+    const struct { const char *name; int64_t value; } counts[] = {
+        { "fetched", row->counts.fetched }, { "new", row->counts.new_ }, { "changed", row->counts.changed }, { "unchanged", row->counts.unchanged },
+        { "skipped", row->counts.skipped }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
+        { "stored", row->counts.stored }, { "processed", row->counts.processed }, { "retried", row->counts.retried }, { "failed", row->counts.failed },
+        { "requests", row->counts.requests }, { "bytes", row->counts.bytes },
+    };
+
+    time_text_rfc3339(row->started_ms / 1000 * 1000, started);
+    time_text_duration(row->finished_ms - row->started_ms, took);
+    (void)text_append_format(out, "run %lld of %s, by %s\n  started    %s\n  result     %s%s%s\n", (long long)row->run, row->connector, row->trigger, started,
+                             run_result_name(row->result), row->finished_ms > 0 ? " after " : "", row->finished_ms > 0 ? took : "");
+    if (row->error[0] != '\0') {
+        (void)text_append(out, "  error      ");
+        table_append_harmless(out, row->error, strlen(row->error));
+        (void)text_append_char(out, '\n');
+    }
+    (void)text_append_format(out, "  asked for  %s, at most %lld\n  coverage   %s\n", row->range, (long long)row->limit,
+                             row->coverage[0] != '\0' ? row->coverage : "-");
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++)
+        (void)text_append_format(out, "  %-10s %lld\n", counts[i].name, (long long)counts[i].value);
+}
+
+int command_report(struct cli *cli)
+{
+    static const struct field number = { .name = "run", .type = FIELD_INTEGER, .min = 1, .max = 1e15 };
+    AUTO(state) struct state *state = NULL;
+    struct json_writer writer;
+    struct error err = { 0 };
+    struct run_row row;
+    int64_t run = 0;
+    int found = 0;
+
+    if (field_set(&number, &run, cli->words[0], &err) < 0) {
+        (void)error_set(&err, ERROR_USAGE, "\"%.40s\" is no run: a number, as \"memory-connector history\" shows it", cli->words[0]);
+        return cli_fail(cli, &err);
+    }
+    if (begin(cli, &state, &err) < 0)
+        return cli_fail(cli, &err);
+    if (state != NULL)
+        found = state_get_run(state, run, &row, &err);
+    if (found == 0)
+        (void)error_set(&err, ERROR_FAILED, "there is no run %lld; \"memory-connector history\" shows them", (long long)run);
+    if (found <= 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        cli_begin_json(cli, &writer, "report");
+        report_write(&writer, &row);
+        cli_end_json(cli, &writer);
+    } else {
+        report_words(cli, &row);
+    }
+    return 0;
+}

@@ -1,0 +1,71 @@
+#include "cli/report.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t offset;
+} count_rows[] = {
+    { "fetched", offsetof(struct run_counts, fetched) }, { "new", offsetof(struct run_counts, new_) },
+    { "changed", offsetof(struct run_counts, changed) }, { "unchanged", offsetof(struct run_counts, unchanged) },
+    { "skipped", offsetof(struct run_counts, skipped) }, { "malformed", offsetof(struct run_counts, malformed) },
+    { "duplicates", offsetof(struct run_counts, duplicates) }, { "sent", offsetof(struct run_counts, sent) },
+    { "stored", offsetof(struct run_counts, stored) }, { "processed", offsetof(struct run_counts, processed) },
+    { "failed", offsetof(struct run_counts, failed) }, { "retried", offsetof(struct run_counts, retried) },
+    { "requests", offsetof(struct run_counts, requests) }, { "bytes", offsetof(struct run_counts, bytes) },
+};
+
+void report_write_counts(struct json_writer *writer, const struct run_counts *counts)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(count_rows); i++) {
+        int64_t value;
+        memcpy(&value, (const char *)counts + count_rows[i].offset, sizeof value);
+        json_write_integer(writer, count_rows[i].name, value);
+    }
+}
+
+void report_write(struct json_writer *writer, const struct run_row *run)
+{
+    json_write_integer(writer, "run", run->run);
+    json_write_string(writer, "connector", run->connector);
+    json_write_string(writer, "trigger", run->trigger);
+    json_write_time(writer, "started", run->started_ms);
+    json_write_time(writer, "finished", run->finished_ms > 0 ? run->finished_ms : -1);
+    if (run->finished_ms > 0)
+        json_write_seconds(writer, "duration_seconds", run->finished_ms - run->started_ms);
+    else
+        json_write_null(writer, "duration_seconds");
+    json_write_string(writer, "result", run_result_name(run->result));
+    json_write_string(writer, "error", run->error[0] != '\0' ? run->error : NULL);
+    json_write_string(writer, "range", run->range);
+    json_write_integer(writer, "limit", run->limit);
+    report_write_counts(writer, &run->counts);
+    json_write_string(writer, "coverage", run->coverage[0] != '\0' ? run->coverage : NULL);
+}
+
+void report_write_letter(struct json_writer *writer, const struct dead_letter *letter, const char *connector, const char *context, struct slice memory_id)
+{
+    static const char *const ends[] = { "open", "retried", "discarded", "cleared" };
+
+    json_write_integer(writer, "letter", letter->letter);
+    json_write_string(writer, "class", dead_class_name(letter->dead_class));
+    json_write_string(writer, "state", ends[letter->end]);
+    json_write_string(writer, "connector", connector);
+    json_write_string(writer, "context", context);
+    if (memory_id.size > 0)
+        json_write_bytes(writer, "memory", memory_id.data, memory_id.size);
+    else
+        json_write_null(writer, "memory");
+    if (letter->http_status != 0)
+        json_write_integer(writer, "http_status", letter->http_status);
+    else
+        json_write_null(writer, "http_status");
+    json_write_bytes(writer, "words", letter->words, strlen(letter->words));
+    json_write_integer(writer, "attempts", letter->attempts);
+    json_write_integer(writer, "times", letter->times);
+    json_write_time(writer, "first", letter->first_ms);
+    json_write_time(writer, "last", letter->last_ms);
+    json_write_integer(writer, "position", letter->position);
+    json_write_integer(writer, "length", letter->length);
+    json_write_string(writer, "advice", dead_class_advice(letter->dead_class));
+}

@@ -1,0 +1,34 @@
+/* table.h - tables for people: columns as wide as their longest cell, cut to the width of the terminal, never in a pipe.
+ *
+ * Cells are made harmless: control characters, C1 and bidi marks are shown as \xNN; width counts columns of a terminal, not bytes. */
+#ifndef MC_CLI_TABLE_H
+#define MC_CLI_TABLE_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { TABLE_COLUMNS_MAXIMUM = 10 };
+
+struct table {
+    size_t columns;
+    bool right[TABLE_COLUMNS_MAXIMUM];   /* numbers */
+    char **cells;                        /* owned; row after row, the head first */
+    size_t count, capacity;
+};
+
+void table_init(struct table *table, const char *const *heads, size_t columns); /* a head that begins with ">" is a column of numbers */
+void table_done(struct table *table);
+AUTO_DEFINE_DONE(table)
+void table_add(struct table *table, const char *cell, size_t size);
+void table_add_string(struct table *table, const char *cell);
+void table_add_format(struct table *table, const char *format, ...) MC_PRINTF(2, 3);
+/* width 0: no limit. The widest column that is no number is cut first. */
+void table_print(const struct table *table, size_t width, struct text *out);
+
+size_t table_terminal_width(int fd);      /* COLUMNS or the terminal's; 0: no terminal */
+size_t table_text_width(const char *text, size_t size);
+void table_append_harmless(struct text *out, const char *bytes, size_t size);
+
+#endif
