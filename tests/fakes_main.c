@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     struct fake_memory_api *memory_api = NULL;
     struct fake_server *server = NULL;
     struct error err = { 0 };
-    AUTO_DONE(text) struct text json;
+    AUTO_DONE(text) struct text json = { 0 };
     sigset_t signals;
     int port = 0;
     int number;

@@ -143,7 +143,7 @@ static void set_string(void *place, const char *text)
 
 static int set_url(void *place, const char *text, struct error *err)
 {
-    AUTO_DONE(text) struct text normal;
+    AUTO_DONE(text) struct text normal = { 0 };
 
     text_init(&normal, 4096);
     if (text[0] != '\0' && http_url_check(text, &normal, err) < 0)

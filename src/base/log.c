@@ -185,7 +185,7 @@ void log_line(enum log_level level, const char *component, const char *subject, 
 {
     char words[LINE_MAXIMUM];
     char now[TIME_TEXT_SIZE];
-    AUTO_DONE(text) struct text line;
+    AUTO_DONE(text) struct text line = { 0 };
     va_list args;
     int saved = errno;
 

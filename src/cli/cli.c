@@ -349,7 +349,7 @@ int cli_fail(struct cli *cli, const struct error *err)
         cli_end_json(cli, &writer);
     }
     {
-        AUTO_DONE(text) struct text shown;
+        AUTO_DONE(text) struct text shown = { 0 };
         text_init(&shown, 0);
         table_append_harmless(&shown, err->message, strlen(err->message));
         (void)fprintf(stderr, "memory-connector: %s\n", shown.data);

@@ -94,9 +94,9 @@ struct question { struct cli *cli; bool is_done; };
 
 static void say_reference(struct cli *cli, const char *name)
 {
-    AUTO_DONE(text) struct text source;
-    AUTO_DONE(text) struct text context;
-    AUTO_DONE(text) struct text id;
+    AUTO_DONE(text) struct text source = { 0 };
+    AUTO_DONE(text) struct text context = { 0 };
+    AUTO_DONE(text) struct text id = { 0 };
 
     text_init(&source, 0);
     text_init(&context, 0);

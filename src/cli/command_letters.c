@@ -100,7 +100,7 @@ static int read_letters(struct state *state, const struct letter_filter *filter,
 static void print_list(struct cli *cli, const struct letters *letters)
 {
     static const char *const heads[] = { ">LETTER", "CLASS", "CONNECTOR", "MEMORY", ">TIMES", "LAST", "WHAT HAPPENED" };
-    AUTO_DONE(table) struct table table;
+    AUTO_DONE(table) struct table table = { 0 };
     char when[TIME_TEXT_SIZE];
 
     table_init(&table, heads, ARRAY_LENGTH(heads));

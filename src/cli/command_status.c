@@ -118,7 +118,7 @@ static void join_contexts(const struct engine_connector *connector, struct text 
 static void list_row(struct cli *cli, size_t index, const struct standing *standing, struct table *table)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
-    AUTO_DONE(text) struct text contexts;
+    AUTO_DONE(text) struct text contexts = { 0 };
     char schedule[120];
 
     text_init(&contexts, 0);
@@ -159,7 +159,7 @@ int command_list(struct cli *cli)
 {
     static const char *const heads[] = { "CONNECTOR", "STATE", "CONTEXT", "SCHEDULE", "LAST RUN", ">BACKLOG", ">DEAD" };
     AUTO(state) struct state *state = NULL;
-    AUTO_DONE(table) struct table table;
+    AUTO_DONE(table) struct table table = { 0 };
     struct json_writer writer;
     struct error err = { 0 };
 
@@ -391,7 +391,7 @@ int command_history(struct cli *cli)
 {
     static const char *const heads[] = { ">RUN", "CONNECTOR", "STARTED", "RESULT", ">FETCHED", ">NEW", ">STORED", ">PROCESSED", ">FAILED", "ERROR" };
     AUTO(state) struct state *state = NULL;
-    AUTO_DONE(table) struct table table;
+    AUTO_DONE(table) struct table table = { 0 };
     struct json_writer writer;
     struct history history = { .cli = cli, .table = &table, .writer = &writer };
     struct error err = { 0 };

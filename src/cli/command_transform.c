@@ -24,8 +24,8 @@ struct job {
 
 static void show(struct job *job, const struct memory *memory)
 {
-    AUTO_DONE(text) struct text document;
-    AUTO_DONE(text) struct text name;
+    AUTO_DONE(text) struct text document = { 0 };
+    AUTO_DONE(text) struct text name = { 0 };
     uint8_t revision[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
 
@@ -88,7 +88,7 @@ int command_transform(struct cli *cli)
 {
     struct job job = { .cli = cli, .settings = { .strategy = TRANSFORM_STANDARD, .extract_tags = true }, .context = "context" };
     AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
-    AUTO_DONE(text) struct text input;
+    AUTO_DONE(text) struct text input = { 0 };
     struct error err = { 0 };
     size_t index;
     int result;

@@ -56,7 +56,7 @@ static void append_count(struct text *out, int64_t count, const char *word)
 
 void progress_words(const struct run_counts *counts, struct text *out)
 {
-    AUTO_DONE(text) struct text part;
+    AUTO_DONE(text) struct text part = { 0 };
 
     text_init(&part, 0);
     (void)text_append_format(&part, "%lld fetched", (long long)counts->fetched);
@@ -94,7 +94,7 @@ static void append_rate(const struct progress *progress, const struct engine_eve
 
 void progress_event(struct progress *progress, const struct engine_event *event)
 {
-    AUTO_DONE(text) struct text words;
+    AUTO_DONE(text) struct text words = { 0 };
     size_t width = table_terminal_width(STDERR_FILENO);
     int64_t now = clock_monotonic_ms();
 

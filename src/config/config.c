@@ -325,7 +325,7 @@ static void make_engine_settings(struct config *config)
 
 static int read_tree(struct config *config, struct node *root, struct config_problems *problems, struct error *err)
 {
-    AUTO_DONE(text) struct text content;
+    AUTO_DONE(text) struct text content = { 0 };
 
     root->kind = NODE_MAP;
     if (config->file[0] == '\0')

@@ -64,7 +64,7 @@ static void bind_field(const struct field *field, void *record, const struct nod
 
 static void read_secret(const struct field *field, void *record, const char *file, const char *origin, const char *path, struct config_problems *problems)
 {
-    AUTO_DONE(text) struct text content;
+    AUTO_DONE(text) struct text content = { 0 };
     struct error err = { 0 };
 
     text_init(&content, SECRET_MAXIMUM);

@@ -54,7 +54,7 @@ static void read_line(struct config_environment *environment, const char *path, 
 
 void config_environment_read(struct config_environment *environment, const char *path, struct config_problems *problems)
 {
-    AUTO_DONE(text) struct text content;
+    AUTO_DONE(text) struct text content = { 0 };
     struct error err = { 0 };
     int number = 0;
 

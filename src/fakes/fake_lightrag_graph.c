@@ -113,8 +113,8 @@ void fake_answer_labels(struct fake_lightrag *fake, const struct fake_request *r
 
 void fake_answer_graph(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
 {
-    AUTO_DONE(text) struct text sources;
-    AUTO_DONE(text) struct text paths;
+    AUTO_DONE(text) struct text sources = { 0 };
+    AUTO_DONE(text) struct text paths = { 0 };
     struct json_writer writer;
 
     text_init(&sources, 0);

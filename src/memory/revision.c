@@ -35,7 +35,7 @@ static void put_time(struct text *facts, const struct memory *memory)
 
 void memory_revision(const struct memory *memory, uint8_t ret_revision[SHA256_SIZE])
 {
-    AUTO_DONE(text) struct text facts;
+    AUTO_DONE(text) struct text facts = { 0 };
     char words[80];
 
     text_init(&facts, 0);

@@ -34,7 +34,7 @@ static bool is_shallow(const char *json, size_t size)
 
 yyjson_doc *sink_parse(const struct http_answer *answer)
 {
-    AUTO_DONE(text) struct text mended;
+    AUTO_DONE(text) struct text mended = { 0 };
     yyjson_doc *document;
 
     if (!is_shallow(answer->body, answer->body_size))

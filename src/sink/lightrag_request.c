@@ -97,7 +97,7 @@ void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, co
 
     (void)text_append(&storage->body, is_first ? "\"" : ",\"");
     if (dialect == SINK_14 && memmem(document->text, document->text_size, "<|", 2) != NULL) {
-        AUTO_DONE(text) struct text broken;
+        AUTO_DONE(text) struct text broken = { 0 };
         text_init(&broken, 0);
         break_special_tokens(&broken, document->text, document->text_size);
         json_escape(&storage->body, broken.data, broken.size);

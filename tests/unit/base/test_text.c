@@ -11,7 +11,7 @@
 
 static void test_append_stops_at_the_maximum(void **state)
 {
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     (void)state;
 
     text_init(&text, 5);
@@ -25,7 +25,7 @@ static void test_append_stops_at_the_maximum(void **state)
 
 static void test_long_format(void **state)
 {
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     char long_word[1000];
     (void)state;
 

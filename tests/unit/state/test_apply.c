@@ -17,7 +17,7 @@ static void expect_counts(struct state *state, int64_t queued, int64_t flying, i
 static void test_a_memory_comes_back_as_it_was_added(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct error err = { 0 };
     struct memory_row got;
     const struct memory_row row = {
@@ -112,7 +112,7 @@ static void test_a_delivery(void **unused)
 static void test_set_overwrites_what_it_says(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct error err = { 0 };
     struct memory_row row, got;
 

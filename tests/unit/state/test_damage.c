@@ -161,7 +161,7 @@ static void note(int result, struct error *err)
 
 static void read_everything(struct state *state)
 {
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct error err = { 0 };
     struct state_counts counts;
     struct memory_row memory;

@@ -341,7 +341,7 @@ static bool go_on_run(void *context, const struct run_row *row) { return ++*(int
 /* Returns how many of its calls failed. */
 static int read_everything(struct state *reader)
 {
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct memory_row memory;
     struct batch_row batch;
     struct dead_letter letter;

@@ -109,7 +109,7 @@ static void do_letter(struct state *state, struct model *model)
 
 static void compare_memory(struct state *state, const struct model *model, int64_t seq)
 {
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct memory_row got;
     struct error err = { 0 };
     char id[32], words[64];

@@ -424,7 +424,7 @@ static bool use_the_state(void *context, const struct memory_row *row)
 {
     struct nested *nested = context;
     struct memory_row got, fresh = memory_of(99, 1, "fresh", MEMORY_QUEUED, 0);
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
 
     text_init(&text, 0);
     nested->count++;
@@ -461,7 +461,7 @@ static void test_a_callback_reads_but_does_not_change(void **unused)
 static void test_nothing_answers_after_a_failure(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     const struct member_ref unknown = { 77, 1 };
     const struct letter_filter filter = { 0 };
     struct memory_row memory;
@@ -514,7 +514,7 @@ static void test_nothing_answers_after_a_failure(void **unused)
 static void test_a_text_that_does_not_fit(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
-    AUTO_DONE(text) struct text text;
+    AUTO_DONE(text) struct text text = { 0 };
     struct error err = { 0 };
 
     (void)unused;
