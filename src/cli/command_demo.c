@@ -32,7 +32,8 @@ static int start(struct demo *demo, struct error *err)
     struct fake_memory_settings memories = { .json = (const char *)sample_memories, .json_size = sample_memories_size };
     struct fake_lightrag_settings lightrag = { .store_delay_ms = 20, .process_delay_ms = 15 };
 
-    (void)snprintf(demo->folder, sizeof demo->folder, "/tmp/memory-connector-demo-XXXXXX");
+    (void)snprintf(demo->folder, sizeof demo->folder, "/tmp/memory-connector-demo-");
+    memset(demo->folder + strlen(demo->folder), 'X', 6); /* mkdtemp's pattern */
     if (mkdtemp(demo->folder) == NULL) {
         demo->folder[0] = '\0';
         return error_set(err, ERROR_IO, "cannot make a temporary folder in /tmp");

@@ -128,7 +128,7 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The code unit of a \uXXXX escape at json; -1: none. */
+/* The code unit of a \u escape with four digits at json; -1: none. */
 static int read_escape(const char *json, size_t left)
 {
     int value = 0;
