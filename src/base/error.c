@@ -39,6 +39,7 @@ static void trim_partial_character(char *message, size_t length)
     }
 }
 
+MC_PRINTF(3, 0)
 static void print_message(char *message, size_t size, const char *format, va_list args)
 {
     int wanted = vsnprintf(message, size, format, args);
@@ -61,6 +62,7 @@ void error_set_(struct error *err, enum error_kind kind, const char *format, ...
     va_end(args);
 }
 
+MC_PRINTF(2, 0)
 static void wrap(struct error *err, const char *format, va_list args)
 {
     char story[ERROR_MESSAGE_SIZE];
