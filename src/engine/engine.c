@@ -546,8 +546,10 @@ static int prepare(struct engine *engine, const struct sync_request *request, st
         if (target->deliver == NULL && target_start(engine, target, slots, err) < 0)
             return -1;
     }
-    engine->must_commit = true; /* the run and its intent are on the disk before the first request */
-    commit(engine);
+    if (!request->dry_run) {
+        engine->must_commit = true; /* the run and its intent are on the disk before the first request */
+        commit(engine);
+    }
     if (engine->is_broken) {
         *err = engine->error;
         return -1;
