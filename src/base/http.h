@@ -71,7 +71,7 @@ struct http {
     int (*start)(void *self, const struct http_request *request, http_id *ret_id, struct error *err);
     void (*pause)(void *self, http_id id, bool paused);
     void (*cancel)(void *self, http_id id);
-    /* Blocks until something happened or monotonic until_ms has come (<= now: does not block). 0, or -1: nothing can go on. */
+    /* Returns as soon as a handler was called, woken, or monotonic until_ms has come (<= now: does not block). -1: nothing can go on. */
     int (*poll)(void *self, int64_t until_ms, struct error *err);
     void (*wake)(void *self); /* from any thread or signal handler: poll returns soon */
 };

@@ -1,43 +1,23 @@
-#include "base/http_client.h"
+#include "base/http_client_internal.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/time_text.h"
 
-#include <curl/curl.h>
-
+#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
-    CONNECT_TIMEOUT_MS = 10 * 1000,
-    IDLE_MAXIMUM_S = 4,                /* LightRAG closes idle connections after 5 s */
-    HEADERS_MAXIMUM = 300 * 1000,      /* bytes of an answer's head */
-    RECEIVE_BUFFER = 64 * 1024,
-    CALM_DOWN_MS = 1000,
-};
-
-/* One request under way, or an easy handle that waits for the next one. */
-struct transfer {
-    struct http_client *client;
-    CURL *easy;
-    struct curl_slist *headers;
-    http_id id;                        /* 0: free */
-    struct http_request request;       /* its pointers are the caller's */
-    struct text body;
-    char error[CURL_ERROR_SIZE];
-    int64_t received;
-    int64_t headers_size;
-    int64_t retry_after_ms, date_ms;
-    char content_type[200];
-    char location[1000];
-    int64_t active_mono;               /* when the last byte came, for the stall */
-    bool is_paused;                    /* on_data said: not now */
-    bool wants_resume;                 /* http_pause(false) came inside a callback */
-    bool is_too_large, is_headers_too_large, is_stalled, is_cancelled, was_sent;
+    IDLE_MAXIMUM_S = 4,           /* LightRAG closes idle connections after 5 s, without a word after a 500 */
+    RECEIVE_BUFFER = 16 << 10,    /* compressed bytes that curl unpacks in one go: bounds what a gzip bomb makes (1,032 times as much) */
+    PIECE = 64 << 10,             /* on_data decides again after so many bytes */
+    PENDING_MAXIMUM = 256 << 10,  /* bytes that wait for their handler; then curl stops reading */
+    KEEP_MAXIMUM = 1 << 20,       /* a buffer that grew larger is given back */
+    POLL_MAXIMUM_MS = 60 * 1000,
 };
 
 struct http_client {
@@ -46,41 +26,49 @@ struct http_client {
     size_t count, capacity;
     http_id last_id;
     struct http http;
-    bool is_in_curl;                   /* inside curl_multi_perform: curl forbids taking handles away */
+    const char *ca_file, *ca_folder; /* the system's; NULL: none */
+    uint64_t served;                 /* handlers called so far */
 };
 
-static void start_curl(void)
+static bool is_waiting_for_caller(const struct transfer *transfer)
 {
-    static bool is_started;
-
-    if (!is_started)
-        (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-    is_started = true;
+    return transfer->is_refused || transfer->is_held;
 }
 
-/* ---- What curl calls ---- */
+static size_t pending_size(const struct transfer *transfer)
+{
+    return transfer->pending.size - transfer->pending_at;
+}
+
+/* ---- What curl calls: notes and bytes only ---- */
+
+static size_t keep_bytes(struct transfer *transfer, const char *bytes, size_t size)
+{
+    struct text *text = transfer->request.on_data != NULL ? &transfer->pending : &transfer->body;
+
+    if (text_append_bytes(text, bytes, size) < 0)
+        return 0;
+    transfer->received += (int64_t)size;
+    return size;
+}
 
 static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct transfer *transfer = context;
+    int64_t room = transfer->request.answer_maximum - transfer->received;
 
     size *= one;
     transfer->active_mono = clock_monotonic_ms();
-    if (transfer->received + (int64_t)size > transfer->request.answer_maximum) {
-        size_t room = (size_t)(transfer->request.answer_maximum - transfer->received);
+    if ((int64_t)size > room) {
         transfer->is_too_large = true;
-        if (transfer->request.on_data == NULL)
-            (void)text_append_bytes(&transfer->body, bytes, room);
+        (void)keep_bytes(transfer, bytes, room > 0 ? (size_t)room : 0);
         return 0;
     }
-    if (transfer->request.on_data == NULL) {
-        (void)text_append_bytes(&transfer->body, bytes, size);
-    } else if (!transfer->request.on_data(transfer->request.owner, transfer->id, bytes, size)) {
-        transfer->is_paused = true;
+    if (pending_size(transfer) >= PENDING_MAXIMUM) {
+        transfer->is_curl_paused = true; /* nothing of these bytes is taken: curl brings them again */
         return CURL_WRITEFUNC_PAUSE;
     }
-    transfer->received += (int64_t)size;
-    return size;
+    return keep_bytes(transfer, bytes, size);
 }
 
 static bool take_header(const char *line, size_t size, const char *name, char *value, size_t room)
@@ -102,43 +90,59 @@ static bool take_header(const char *line, size_t size, const char *name, char *v
     return true;
 }
 
-static int64_t parse_retry_after(const char *value, int64_t date_ms)
+/* A new status line: what an interim answer (100, 103) said counts no more. */
+static void begin_head(struct transfer *transfer, const char *line, size_t size)
 {
-    int64_t when;
-    char *end;
-    long long seconds = strtoll(value, &end, 10);
+    const char *blank = memchr(line, ' ', size);
 
-    if (end != value && *end == '\0')
-        return seconds < 0 ? 0 : seconds > INT64_MAX / 2000 ? INT64_MAX / 2 : (int64_t)seconds * 1000;
-    if (!time_text_parse_http_date(value, &when))
-        return -1;
-    when -= date_ms >= 0 ? date_ms : clock_wall_ms();
-    return when < 0 ? 0 : when;
+    transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = '\0';
+    transfer->status = 0;
+    for (size_t at = blank != NULL ? (size_t)(blank - line) + 1 : size; at < size && line[at] >= '0' && line[at] <= '9'; at++)
+        transfer->status = transfer->status * 10 % 10000 + (line[at] - '0');
 }
 
 static size_t on_header(char *line, size_t one, size_t size, void *context)
 {
     struct transfer *transfer = context;
-    char value[200];
+    const struct { const char *name; char *value; size_t room; } wanted[] = {
+        { "Date", transfer->date, sizeof transfer->date },
+        { "Retry-After", transfer->retry_after, sizeof transfer->retry_after },
+        { "Content-Type", transfer->content_type, sizeof transfer->content_type },
+        { "Location", transfer->location, sizeof transfer->location },
+    };
 
     size *= one;
     transfer->active_mono = clock_monotonic_ms();
     transfer->headers_size += (int64_t)size;
-    if (transfer->headers_size > HEADERS_MAXIMUM) {
+    if (transfer->headers_size > HTTP_HEADERS_MAXIMUM) {
         transfer->is_headers_too_large = true;
         return 0;
     }
-    if (take_header(line, size, "Date", value, sizeof value)) {
-        if (!time_text_parse_http_date(value, &transfer->date_ms))
-            transfer->date_ms = -1;
-    } else if (take_header(line, size, "Retry-After", value, sizeof value)) {
-        transfer->retry_after_ms = parse_retry_after(value, transfer->date_ms);
-    } else if (take_header(line, size, "Content-Type", transfer->content_type, sizeof transfer->content_type)) {
-        return size;
-    } else if (take_header(line, size, "Location", transfer->location, sizeof transfer->location)) {
-        return size;
-    }
+    if (transfer->is_head_whole)
+        return size; /* a trailer: nobody may change the head from there */
+    if (size >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
+        begin_head(transfer, line, size);
+    else if (size <= 2 && (line[0] == '\r' || line[0] == '\n'))
+        transfer->is_head_whole = transfer->status >= 200;
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
+        if (take_header(line, size, wanted[i].name, wanted[i].value, wanted[i].room))
+            break;
     return size;
+}
+
+/* curl calls it when the connection stands (TLS included) and before the first byte of the request, also when it repeats a request over
+ * a new connection. */
+static int on_ready(void *context, char *their_address, char *our_address, int their_port, int our_port)
+{
+    struct transfer *transfer = context;
+
+    (void)their_address;
+    (void)our_address;
+    (void)their_port;
+    (void)our_port;
+    transfer->was_ready = true;
+    transfer->active_mono = clock_monotonic_ms();
+    return CURL_PREREQFUNC_OK;
 }
 
 /* ---- Starting ---- */
@@ -167,19 +171,26 @@ static void set_fixed_options(struct transfer *transfer)
     (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_MAXIMUM_S);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "memory-connector");
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name server that hangs must not hold up the end of the program */
+#endif
 }
 
 static struct transfer *find_free_transfer(struct http_client *client)
 {
-    struct transfer *transfer = find_transfer(client, 0);
+    struct transfer *transfer;
 
-    if (transfer != NULL)
-        return transfer;
+    for (size_t i = 0; i < client->count; i++)
+        if (client->transfers[i]->id == 0 && !client->transfers[i]->is_in_handler)
+            return client->transfers[i];
     client->transfers = mem_grow(client->transfers, client->count, &client->capacity, sizeof *client->transfers);
     transfer = mem_alloc(sizeof *transfer);
     transfer->client = client;
@@ -187,6 +198,7 @@ static struct transfer *find_free_transfer(struct http_client *client)
     if (transfer->easy == NULL)
         abort(); /* only when memory is out */
     text_init(&transfer->body, 0);
+    text_init(&transfer->pending, 0);
     set_fixed_options(transfer);
     client->transfers[client->count++] = transfer;
     return transfer;
@@ -194,50 +206,79 @@ static struct transfer *find_free_transfer(struct http_client *client)
 
 static void set_headers(struct transfer *transfer, const struct http_request *request)
 {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* else a round trip, or a second with servers that ignore it */
 
     for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
         list = curl_slist_append(list, request->headers[i]);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list);
     curl_slist_free_all(transfer->headers);
     transfer->headers = list;
-    (void)curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list);
 }
 
-/* A static curl knows no CA by itself: the usual places, then SSL_CERT_FILE by curl's own rule. */
-static void set_trust(CURL *easy, const struct http_trust *trust)
+/* Options stay on the handle: each is set for every request, or the next one would trust what the last one did. */
+static void set_trust(struct transfer *transfer, const struct http_trust *trust)
 {
+    const struct http_client *client = transfer->client;
+    CURL *easy = transfer->easy;
     bool insecure = trust != NULL && trust->insecure;
+    bool is_private = trust != NULL && trust->ca_file != NULL && trust->ca_file[0] != '\0';
 
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
-    if (trust != NULL && trust->ca_file != NULL && trust->ca_file[0] != '\0')
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, trust->ca_file);
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, is_private ? trust->ca_file : client->ca_file);
+    (void)curl_easy_setopt(easy, CURLOPT_CAPATH, is_private ? NULL : client->ca_folder);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, trust != NULL && trust->proxy != NULL ? trust->proxy : "");
+}
+
+static void set_method(CURL *easy, const struct http_request *request)
+{
+    bool is_post = strcmp(request->method, "POST") == 0;
+    bool has_body = request->body != NULL || is_post;
+
+    if (has_body) {
+        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(request->body != NULL ? request->body_size : 0));
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
+    } else {
+        (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, has_body == is_post && (is_post || strcmp(request->method, "GET") == 0) ? NULL : request->method);
 }
 
 static void set_request_options(struct transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
+    int64_t connect_ms = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
 
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    if (request->body != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
-    } else if (strcmp(request->method, "POST") == 0) {
-        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    } else {
-        (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    }
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           (long)(request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < LONG_MAX ? request->timeout_ms : LONG_MAX));
+    set_method(easy, request);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < INT_MAX ? connect_ms : INT_MAX));
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX));
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->unrepeatable ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->unrepeatable ? 1L : 0L);
-    set_trust(easy, request->trust);
+    set_trust(transfer, request->trust);
     set_headers(transfer, request);
+}
+
+static void empty_text(struct text *text)
+{
+    if (text->capacity > KEEP_MAXIMUM)
+        text_done(text);
+    text_clear(text);
+}
+
+static void clear_transfer(struct transfer *transfer)
+{
+    empty_text(&transfer->body);
+    empty_text(&transfer->pending);
+    transfer->pending_at = 0;
+    transfer->received = transfer->headers_size = 0;
+    transfer->status = 0;
+    transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = transfer->error[0] = '\0';
+    transfer->code = CURLE_OK;
+    transfer->was_ready = transfer->is_head_whole = transfer->is_over = transfer->is_curl_paused = transfer->is_refused = false;
+    transfer->is_held = transfer->is_too_large = transfer->is_headers_too_large = transfer->is_stalled = false;
+    transfer->active_mono = clock_monotonic_ms();
 }
 
 static bool has_line_break(const char *const *headers)
@@ -257,157 +298,143 @@ static int client_start(void *self, const struct http_request *request, http_id 
     if (has_line_break(request->headers))
         return error_set(err, ERROR_CONFIG, "a header (a key?) has a line break inside");
     transfer = find_free_transfer(client);
+    clear_transfer(transfer);
     transfer->request = *request;
-    transfer->id = ++client->last_id;
-    transfer->error[0] = transfer->content_type[0] = transfer->location[0] = '\0';
-    transfer->received = transfer->headers_size = 0;
-    transfer->retry_after_ms = transfer->date_ms = -1;
-    transfer->is_paused = transfer->wants_resume = transfer->is_too_large = transfer->is_headers_too_large = false;
-    transfer->is_stalled = transfer->is_cancelled = transfer->was_sent = false;
-    transfer->active_mono = clock_monotonic_ms();
-    text_clear(&transfer->body);
     set_request_options(transfer, request);
     code = curl_multi_add_handle(client->multi, transfer->easy);
-    if (code != CURLM_OK) {
-        transfer->id = 0;
+    if (code != CURLM_OK)
         return error_set(err, ERROR_IO, "cannot start a request: %s", curl_multi_strerror(code));
-    }
+    transfer->id = ++client->last_id;
     *ret_id = transfer->id;
     return 0;
 }
 
 /* ---- Pausing and cancelling ---- */
 
-static void release(struct transfer *transfer)
-{
-    (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
-    transfer->id = 0;
-}
-
 static void client_pause(void *self, http_id id, bool paused)
 {
     struct transfer *transfer = find_transfer(self, id);
 
-    if (transfer == NULL || paused || !transfer->is_paused)
-        return; /* a request pauses by on_data's answer; here it goes on */
-    transfer->wants_resume = true;
+    if (transfer == NULL)
+        return;
+    transfer->is_held = paused;
+    if (paused)
+        return;
+    transfer->is_refused = false;
+    transfer->active_mono = clock_monotonic_ms(); /* the silence so far was ours */
 }
 
 static void client_cancel(void *self, http_id id)
 {
-    struct http_client *client = self;
-    struct transfer *transfer = find_transfer(client, id);
+    struct transfer *transfer = find_transfer(self, id);
 
-    if (transfer == NULL)
+    if (transfer == NULL || id == 0)
         return;
-    if (client->is_in_curl)
-        transfer->is_cancelled = true;
-    else
-        release(transfer);
+    if (!transfer->is_over)
+        (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
+    transfer->id = 0;
 }
 
-/* ---- Ends ---- */
+/* ---- Handing out ---- */
 
-static bool is_before_sending(CURLcode code)
+static int64_t read_retry_after(const struct transfer *transfer, int64_t date_ms)
 {
-    switch (code) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CRL_BADFILE:
-    case CURLE_FAILED_INIT:
-        return true;
-    default:
-        return false;
-    }
+    char *end;
+    long long seconds = strtoll(transfer->retry_after, &end, 10);
+    int64_t when;
+
+    if (end != transfer->retry_after && *end == '\0')
+        return seconds < 0 ? 0 : seconds > INT64_MAX / 2000 ? INT64_MAX / 2 : (int64_t)seconds * 1000;
+    if (!time_text_parse_http_date(transfer->retry_after, &when))
+        return -1;
+    when -= date_ms >= 0 ? date_ms : clock_wall_ms(); /* by the server's own clock where it told it */
+    return when < 0 ? 0 : when;
 }
 
-static bool is_tls(CURLcode code)
+static void finish(struct transfer *transfer)
 {
-    return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
-           code == CURLE_SSL_CIPHER || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CRL_BADFILE;
-}
-
-/* Time-outs before the connection stood count as not sent: curl tells by the connect time. */
-static enum http_end judge_end(const struct transfer *transfer, CURLcode code, long status)
-{
-    curl_off_t connected = 0;
-    curl_off_t sent = 0;
-
-    if (transfer->is_too_large)
-        return HTTP_TOO_LARGE;
-    if (code == CURLE_OK)
-        return HTTP_ANSWERED;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-    if (status != 0 && transfer->headers_size > 0)
-        return HTTP_TRUNCATED;
-    if (is_before_sending(code) || (code == CURLE_OPERATION_TIMEDOUT && connected == 0 && sent == 0))
-        return HTTP_NOT_SENT;
-    return HTTP_NO_ANSWER;
-}
-
-static const char *describe(const struct transfer *transfer, CURLcode code, char *words, size_t room)
-{
-    if (transfer->is_too_large)
-        (void)snprintf(words, room, "the answer is larger than %lld bytes", (long long)transfer->request.answer_maximum);
-    else if (transfer->is_headers_too_large)
-        (void)snprintf(words, room, "the head of the answer is larger than %d bytes", HEADERS_MAXIMUM);
-    else if (transfer->is_stalled)
-        (void)snprintf(words, room, "no byte came for %lld s", (long long)transfer->request.stall_timeout_ms / 1000);
-    else if (code == CURLE_OK)
-        words[0] = '\0';
-    else if (code == CURLE_COULDNT_CONNECT)
-        (void)snprintf(words, room, "connection refused (%s)", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
-    else if (code == CURLE_COULDNT_RESOLVE_HOST)
-        (void)snprintf(words, room, "name not found (%s)", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
-    else if (is_tls(code))
-        (void)snprintf(words, room, "TLS failed (%s)", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
-    else
-        (void)snprintf(words, room, "%s", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code));
-    return words;
-}
-
-static void finish(struct transfer *transfer, CURLcode code)
-{
-    char words[400];
-    long status = 0;
+    char words[HTTP_WORDS_SIZE];
     curl_off_t announced = -1;
-    struct http_answer answer;
-    struct http_request request = transfer->request;
     http_id id = transfer->id;
+    int64_t date_ms;
+    bool has_status;
+    struct http_answer answer;
 
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!time_text_parse_http_date(transfer->date, &date_ms))
+        date_ms = -1;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    http_client_describe_end(transfer, words);
     answer = (struct http_answer){
-        .end = judge_end(transfer, code, status),
-        .is_tls_failure = is_tls(code),
-        .is_timeout = code == CURLE_OPERATION_TIMEDOUT || transfer->is_stalled,
-        .retry_after_ms = transfer->retry_after_ms,
-        .date_ms = transfer->date_ms,
+        .end = http_client_judge_end(transfer),
+        .is_tls_failure = http_client_is_tls_failure(transfer),
+        .retry_after_ms = read_retry_after(transfer, date_ms),
+        .date_ms = date_ms,
         .content_length = announced,
         .received_bytes = transfer->received,
         .content_type = transfer->content_type,
         .location = transfer->location,
         .body = transfer->body.data,
         .body_size = transfer->body.size,
-        .words = describe(transfer, code, words, sizeof words),
+        .words = words,
     };
-    if (answer.end != HTTP_NOT_SENT && answer.end != HTTP_NO_ANSWER)
-        answer.status = (int)status;
-    /* The handle is free before the handler runs; its id lives on in the call. The body stays until the next start. */
-    (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
-    request.on_done(request.owner, id, &answer);
-    if (transfer->id == id)
-        transfer->id = 0;
+    has_status = answer.end == HTTP_ANSWERED || answer.end == HTTP_TRUNCATED || answer.end == HTTP_TOO_LARGE;
+    answer.status = has_status ? transfer->status : 0;
+    answer.is_timeout = (answer.end == HTTP_NO_ANSWER || answer.end == HTTP_TRUNCATED) &&
+                        (transfer->code == CURLE_OPERATION_TIMEDOUT || transfer->is_stalled);
+    transfer->id = 0; /* over: cancelling it from its own handler does nothing */
+    transfer->is_in_handler = true;
+    transfer->client->served++;
+    transfer->request.on_done(transfer->request.owner, id, &answer);
+    transfer->is_in_handler = false;
+}
+
+/* Gives on_data what has come; false when the request is waiting or gone. */
+static bool hand_out(struct transfer *transfer)
+{
+    http_id id = transfer->id;
+
+    while (pending_size(transfer) > 0) {
+        const char *piece = transfer->pending.data + transfer->pending_at;
+        size_t size = pending_size(transfer) < PIECE ? pending_size(transfer) : PIECE;
+        bool is_taken;
+        if (is_waiting_for_caller(transfer))
+            return false;
+        transfer->is_in_handler = true;
+        transfer->client->served++;
+        is_taken = transfer->request.on_data(transfer->request.owner, id, piece, size);
+        transfer->is_in_handler = false;
+        if (transfer->id != id)
+            return false; /* it cancelled itself */
+        if (!is_taken) {
+            transfer->is_refused = true;
+            return false;
+        }
+        transfer->pending_at += size;
+    }
+    text_clear(&transfer->pending);
+    transfer->pending_at = 0;
+    return true;
+}
+
+static void serve_transfer(struct transfer *transfer)
+{
+    while (transfer->id != 0 && hand_out(transfer)) {
+        if (transfer->is_curl_paused) {
+            transfer->is_curl_paused = false;
+            (void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT); /* brings what curl has kept: on_body fills pending again */
+            if (pending_size(transfer) > 0)
+                continue;
+        }
+        if (transfer->is_over)
+            finish(transfer);
+        return;
+    }
+}
+
+static bool has_something_to_serve(const struct transfer *transfer)
+{
+    return transfer->id != 0 && !is_waiting_for_caller(transfer) &&
+           (transfer->is_over || transfer->is_curl_paused || pending_size(transfer) > 0);
 }
 
 static void collect(struct http_client *client)
@@ -416,50 +443,34 @@ static void collect(struct http_client *client)
     int left;
 
     while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
-        struct transfer *transfer = NULL;
+        CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
+        struct transfer *transfer = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        if (transfer->is_cancelled)
-            release(transfer);
-        else
-            finish(transfer, code);
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+        (void)curl_multi_remove_handle(client->multi, easy);
+        transfer->is_over = true;
+        transfer->code = code;
     }
 }
 
-static void resume_and_cancel(struct http_client *client)
+/* curl's own low-speed limit counts paused time; ours does not. Returns when the next one is due. */
+static int64_t end_stalled(struct http_client *client)
 {
-    for (size_t i = 0; i < client->count; i++) {
-        struct transfer *transfer = client->transfers[i];
-        if (transfer->id == 0)
-            continue;
-        if (transfer->is_cancelled) {
-            release(transfer);
-        } else if (transfer->wants_resume) {
-            transfer->wants_resume = transfer->is_paused = false;
-            transfer->active_mono = clock_monotonic_ms();
-            client->is_in_curl = true; /* curl hands out what it kept right here */
-            (void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
-            client->is_in_curl = false;
-        }
-    }
-}
-
-/* curl's own low-speed limit counts paused time; ours does not. */
-static int64_t end_stalled(struct http_client *client, int64_t now)
-{
+    int64_t now = clock_monotonic_ms();
     int64_t next = INT64_MAX;
 
     for (size_t i = 0; i < client->count; i++) {
         struct transfer *transfer = client->transfers[i];
         int64_t due;
-        if (transfer->id == 0 || transfer->request.stall_timeout_ms == 0 || transfer->is_paused)
+        if (transfer->id == 0 || transfer->is_over || transfer->request.stall_timeout_ms <= 0 || is_waiting_for_caller(transfer))
             continue;
         due = transfer->active_mono + transfer->request.stall_timeout_ms;
         if (due <= now) {
-            transfer->is_stalled = true;
-            finish(transfer, CURLE_OPERATION_TIMEDOUT);
+            (void)curl_multi_remove_handle(client->multi, transfer->easy);
+            transfer->is_over = transfer->is_stalled = true;
+            transfer->code = CURLE_OPERATION_TIMEDOUT;
         } else if (due < next) {
             next = due;
         }
@@ -467,52 +478,90 @@ static int64_t end_stalled(struct http_client *client, int64_t now)
     return next;
 }
 
-static int perform(struct http_client *client, struct error *err)
+/* One turn: let curl work, end what is silent, serve the handlers. *ret_next_ms: when the next stall is due; 0: at once again. */
+static int turn(struct http_client *client, int64_t *ret_next_ms, struct error *err)
 {
     int running;
-    CURLMcode code;
+    CURLMcode code = curl_multi_perform(client->multi, &running);
 
-    client->is_in_curl = true;
-    code = curl_multi_perform(client->multi, &running);
-    client->is_in_curl = false;
     if (code != CURLM_OK)
         return error_set(err, ERROR_IO, "network: %s", curl_multi_strerror(code));
     collect(client);
+    *ret_next_ms = end_stalled(client);
+    for (size_t i = 0; i < client->count; i++)
+        if (client->transfers[i]->id != 0)
+            serve_transfer(client->transfers[i]);
+    /* A handler may have let another request go on whose turn is over. */
+    for (size_t i = 0; i < client->count; i++)
+        if (has_something_to_serve(client->transfers[i]))
+            *ret_next_ms = 0;
     return 0;
 }
 
 static int client_poll(void *self, int64_t until_ms, struct error *err)
 {
     struct http_client *client = self;
-    int64_t now;
+    int64_t next = 0;
     int64_t wait;
+    uint64_t served = client->served;
     CURLMcode code;
 
-    resume_and_cancel(client);
-    if (perform(client, err) < 0)
+    if (turn(client, &next, err) < 0)
         return -1;
-    now = clock_monotonic_ms();
-    wait = end_stalled(client, now);
-    wait = (wait < until_ms ? wait : until_ms) - now;
+    if (client->served != served)
+        return 0; /* the caller may have something to do now: what it wants next is not known here */
+    wait = (next < until_ms ? next : until_ms) - clock_monotonic_ms();
     if (wait <= 0)
         return 0;
-    for (size_t i = 0; i < client->count; i++)
-        if (client->transfers[i]->id != 0 && client->transfers[i]->wants_resume)
-            return 0;
-    code = curl_multi_poll(client->multi, NULL, 0, (int)(wait < CALM_DOWN_MS * 60 ? wait : CALM_DOWN_MS * 60), NULL);
+    code = curl_multi_poll(client->multi, NULL, 0, (int)(wait < POLL_MAXIMUM_MS ? wait : POLL_MAXIMUM_MS), NULL);
     if (code != CURLM_OK)
         return error_set(err, ERROR_IO, "network: %s", curl_multi_strerror(code));
-    return perform(client, err);
+    return turn(client, &next, err);
 }
 
 static void client_wake(void *self)
 {
     struct http_client *client = self;
+    int saved = errno; /* a signal handler calls this */
 
     (void)curl_multi_wakeup(client->multi);
+    errno = saved;
 }
 
 /* ---- Life ---- */
+
+static void start_curl(void)
+{
+    static bool is_started;
+
+    if (!is_started)
+        (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    is_started = true;
+}
+
+/* What curl was built with, where that is there; a static binary finds the file of the distribution it runs on. */
+static void find_system_ca(struct http_client *client)
+{
+    static const char *const usual[] = {
+        "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine, Arch */
+        "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
+        "/etc/ssl/ca-bundle.pem",             /* SUSE */
+        "/etc/ssl/cert.pem",                  /* macOS, BSD, Alpine */
+    };
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    const char *named = getenv("SSL_CERT_FILE");
+
+    client->ca_folder = info->capath;
+    if (named != NULL && named[0] != '\0') {
+        client->ca_file = named;
+        client->ca_folder = NULL;
+        return;
+    }
+    client->ca_file = info->cainfo;
+    for (size_t i = 0; (client->ca_file == NULL || access(client->ca_file, R_OK) < 0) && i < ARRAY_LENGTH(usual); i++)
+        if (access(usual[i], R_OK) == 0)
+            client->ca_file = usual[i];
+}
 
 int http_client_new(struct http_client **ret_client, struct error *err)
 {
@@ -525,6 +574,7 @@ int http_client_new(struct http_client **ret_client, struct error *err)
         mem_free(client);
         return error_set(err, ERROR_IO, "libcurl does not start");
     }
+    find_system_ca(client);
     client->http = (struct http){
         .self = client, .start = client_start, .pause = client_pause, .cancel = client_cancel, .poll = client_poll, .wake = client_wake,
     };
@@ -538,11 +588,11 @@ void http_client_free(struct http_client *client)
         return;
     for (size_t i = 0; i < client->count; i++) {
         struct transfer *transfer = client->transfers[i];
-        if (transfer->id != 0)
-            release(transfer);
+        client_cancel(client, transfer->id);
         curl_easy_cleanup(transfer->easy);
         curl_slist_free_all(transfer->headers);
         text_done(&transfer->body);
+        text_done(&transfer->pending);
         mem_free(transfer);
     }
     (void)curl_multi_cleanup(client->multi);
@@ -553,106 +603,4 @@ void http_client_free(struct http_client *client)
 struct http *http_client_http(struct http_client *client)
 {
     return &client->http;
-}
-
-/* ---- URLs ---- */
-
-static int url_error(struct error *err, const char *url, const char *why)
-{
-    return error_set(err, ERROR_CONFIG, "\"%.200s\" is no URL for a server: %s", url, why);
-}
-
-static bool has_part(CURLU *parsed, CURLUPart part)
-{
-    char *value = NULL;
-    bool has = curl_url_get(parsed, part, &value, 0) == CURLUE_OK && value != NULL;
-
-    curl_free(value);
-    return has;
-}
-
-static int check_parts(CURLU *parsed, const char *url, struct error *err)
-{
-    char *scheme = NULL;
-    bool is_http;
-
-    if (curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
-        return url_error(err, url, "it must begin with http:// or https://");
-    is_http = strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
-    curl_free(scheme);
-    if (!is_http)
-        return url_error(err, url, "only http and https are possible");
-    if (has_part(parsed, CURLUPART_USER) || has_part(parsed, CURLUPART_PASSWORD))
-        return error_set(err, ERROR_CONFIG, "the URL has a user name or password inside: use the api_key setting instead");
-    if (has_part(parsed, CURLUPART_QUERY) || has_part(parsed, CURLUPART_FRAGMENT))
-        return url_error(err, url, "it must have no \"?\" and no \"#\"");
-    return 0;
-}
-
-int http_url_check(const char *url, struct text *ret_normal, struct error *err)
-{
-    CURLU *parsed = curl_url();
-    CURLUcode code;
-    char *whole = NULL;
-    size_t length;
-    int result = -1;
-
-    if (parsed == NULL)
-        return error_set(err, ERROR_FAILED, "out of memory");
-    code = strstr(url, "://") == NULL ? CURLUE_BAD_SCHEME : curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
-    if (code != CURLUE_OK) {
-        (void)url_error(err, url, strstr(url, "://") == NULL ? "it must begin with http:// or https://" : curl_url_strerror(code));
-    } else if (check_parts(parsed, url, err) == 0) {
-        if (curl_url_get(parsed, CURLUPART_URL, &whole, 0) == CURLUE_OK) {
-            length = strlen(whole);
-            while (length > 0 && whole[length - 1] == '/')
-                length--;
-            text_clear(ret_normal);
-            (void)text_append_bytes(ret_normal, whole, length);
-            result = 0;
-        } else {
-            (void)url_error(err, url, "it cannot be read");
-        }
-    }
-    curl_free(whole);
-    curl_url_cleanup(parsed);
-    return result;
-}
-
-bool http_url_is_loopback(const char *url)
-{
-    CURLU *parsed = curl_url();
-    char *host = NULL;
-    bool is_loopback = false;
-
-    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK)
-        is_loopback = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
-    curl_free(host);
-    curl_url_cleanup(parsed);
-    return is_loopback;
-}
-
-const char *http_client_version(void)
-{
-    static char version[100];
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-
-    (void)snprintf(version, sizeof version, "libcurl/%s %s", info->version, info->ssl_version != NULL ? info->ssl_version : "no TLS");
-    return version;
-}
-
-void http_url_encode(struct text *out, const char *bytes, size_t size)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        bool is_plain = (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
-                        byte == '_' || byte == '.' || byte == '~';
-        if (is_plain)
-            (void)text_append_char(out, (char)byte);
-        else
-            (void)text_append_bytes(out, (const char[]){ '%', digits[byte >> 4], digits[byte & 15] }, 3);
-    }
 }

@@ -1,0 +1,54 @@
+/* http_client_internal.h - what the three files about curl share: the transfers (http_client.c), how they end and in which words
+ * (http_client_end.c); URLs stand apart (http_client_url.c). Nothing else of ours sees curl. */
+#ifndef MC_BASE_HTTP_CLIENT_INTERNAL_H
+#define MC_BASE_HTTP_CLIENT_INTERNAL_H
+
+#include "base/http_client.h"
+
+#include <curl/curl.h>
+
+enum {
+    HTTP_CONNECT_TIMEOUT_MS = 10 * 1000,
+    HTTP_HEADERS_MAXIMUM = 300 * 1000, /* bytes of all heads of one answer: nobody honest needs more */
+    HTTP_WORDS_SIZE = 400,
+};
+
+/* One request under way, or an easy handle that waits for the next one.
+ *
+ * curl's callbacks only take notes and keep bytes; the request's handlers run outside of curl, where starting and cancelling is
+ * allowed. So a paused or finished transfer may still hold bytes (pending) that its handler has yet to take. */
+struct transfer {
+    struct http_client *client;
+    CURL *easy;
+    struct curl_slist *headers;
+    http_id id;                  /* 0: free (unless is_in_handler) */
+    struct http_request request; /* its pointers are the caller's */
+
+    struct text body;            /* the whole answer, where no on_data wants it */
+    struct text pending;         /* pieces for on_data; [0, pending_at) are handed out */
+    size_t pending_at;
+    int64_t received;            /* bytes of the body after decoding, taken from curl */
+
+    int64_t headers_size;
+    int status;                  /* of the last head that began */
+    char retry_after[64], date[64], content_type[200], location[1000];
+
+    int64_t active_mono;         /* when the last byte came or went, for the stall */
+    CURLcode code;               /* when is_over */
+    bool was_ready;              /* the connection stood: from here on bytes may have left */
+    bool is_head_whole;          /* a final head, to its empty line */
+    bool is_over;                /* curl has ended it; on_done waits until pending is empty */
+    bool is_curl_paused;         /* curl keeps bytes until it may go on */
+    bool is_refused;             /* on_data said: not now */
+    bool is_held;                /* http_pause(id, true) */
+    bool is_in_handler;          /* its buffers are in use: not to be taken for another request */
+    bool is_too_large, is_headers_too_large, is_stalled;
+    char error[CURL_ERROR_SIZE];
+};
+
+enum http_end http_client_judge_end(const struct transfer *transfer);
+bool http_client_is_tls_failure(const struct transfer *transfer);
+/* What went wrong, in plain words without control characters; "" when nothing did. */
+void http_client_describe_end(const struct transfer *transfer, char words[HTTP_WORDS_SIZE]);
+
+#endif
