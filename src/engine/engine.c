@@ -118,7 +118,7 @@ static void commit(struct engine *engine)
     engine->must_commit = false;
 }
 
-/* ---- Registering targets and streams ---- */
+/* ---- Registering targets and streams; a dry run may have no state at all ---- */
 
 /* A target is known by its name and its address: what another server holds says nothing about this one, so a changed address
  * begins anew (documents that are there already are found by look-ups, not doubled). */
@@ -140,7 +140,7 @@ static int register_target(struct engine *engine, struct target_run *run, bool m
     int result;
 
     target_key(target, key);
-    result = state_find_target(engine->state, key, &found, err);
+    result = engine->state == NULL ? 0 : state_find_target(engine->state, key, &found, err);
     if (result < 0)
         return -1;
     run->row = (struct target_row){ .url = target->sink.url, .version = "", .workspace = "", .last_error = "" };
@@ -268,7 +268,7 @@ static int register_all(struct engine *engine, bool may_write, struct error *err
         for (size_t k = 0; k < settings->connectors[i].context_count; k++)
             if (register_stream(engine, i, settings->connectors[i].contexts[k], may_write, err) < 0)
                 return -1;
-    if (take_up_old_streams(engine, may_write, err) < 0 || count_streams(engine, err) < 0)
+    if (engine->state != NULL && (take_up_old_streams(engine, may_write, err) < 0 || count_streams(engine, err) < 0))
         return -1;
     if (engine->is_broken) {
         *err = engine->error;
@@ -526,7 +526,7 @@ static int prepare(struct engine *engine, const struct sync_request *request, st
 {
     engine->request = request;
     engine_refresh_now(engine);
-    if (engine->state != NULL && register_all(engine, !request->dry_run, err) < 0)
+    if (register_all(engine, !request->dry_run, err) < 0)
         return -1;
     if (!request->dry_run && interrupt_old_runs(engine, err) < 0)
         return -1;
