@@ -149,7 +149,7 @@ static int on_ready(void *context, char *their_address, char *our_address, int t
 
 static struct transfer *find_transfer(struct http_client *client, http_id id)
 {
-    for (size_t i = 0; i < client->count; i++)
+    for (size_t i = 0; id != 0 && i < client->count; i++)
         if (client->transfers[i]->id == id)
             return client->transfers[i];
     return NULL;
@@ -328,7 +328,7 @@ static void client_cancel(void *self, http_id id)
 {
     struct transfer *transfer = find_transfer(self, id);
 
-    if (transfer == NULL || id == 0)
+    if (transfer == NULL)
         return;
     if (!transfer->is_over)
         (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
@@ -586,9 +586,10 @@ void http_client_free(struct http_client *client)
 {
     if (client == NULL)
         return;
+    for (size_t i = 0; i < client->count; i++)
+        client_cancel(client, client->transfers[i]->id);
     for (size_t i = 0; i < client->count; i++) {
         struct transfer *transfer = client->transfers[i];
-        client_cancel(client, transfer->id);
         curl_easy_cleanup(transfer->easy);
         curl_slist_free_all(transfer->headers);
         text_done(&transfer->body);

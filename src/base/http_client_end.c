@@ -33,10 +33,9 @@ enum http_end http_client_judge_end(const struct transfer *transfer)
 {
     if (transfer->is_too_large)
         return HTTP_TOO_LARGE;
-    if (transfer->code == CURLE_OK)
-        return HTTP_ANSWERED;
     if (transfer->is_head_whole)
-        return HTTP_TRUNCATED;
+        return transfer->code == CURLE_OK ? HTTP_ANSWERED : HTTP_TRUNCATED;
+    /* Also CURLE_OK: for curl a head that is cut off in its middle is an answer. */
     return transfer->was_ready ? HTTP_NO_ANSWER : HTTP_NOT_SENT;
 }
 
@@ -130,6 +129,8 @@ static void describe_silence(const struct transfer *transfer, const char *server
         (void)snprintf(words, room, "%s closed the connection without an answer", server);
     else if (transfer->code == CURLE_UNSUPPORTED_PROTOCOL || transfer->code == CURLE_WEIRD_SERVER_REPLY)
         (void)snprintf(words, room, "what %s answers is not HTTP", server);
+    else if (transfer->code == CURLE_OK)
+        (void)snprintf(words, room, "%s closed the connection inside the head of its answer", server);
     else if (transfer->code == CURLE_RECV_ERROR || transfer->code == CURLE_SEND_ERROR)
         (void)snprintf(words, room, "the connection to %s was lost before an answer", server);
     else
