@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 const struct option_row option_rows[OPTIONS] = {
-    [OPTION_CONFIG] = { "config", 0, "FILE", "the configuration; \"help\" lists where it is looked for", true, false, false },
+    [OPTION_CONFIG] = { "config", 0, "FILE", "the configuration file", true, false, false },
     [OPTION_STATE] = { "state", 0, "PATH", "the state file", true, false, false },
     [OPTION_LOG_LEVEL] = { "log-level", 0, "LEVEL", "debug, info, warn, error, off", true, false, false },
     [OPTION_LOG_FORMAT] = { "log-format", 0, "FORMAT", "console or json", true, false, false },
@@ -20,7 +20,7 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_MAX_ITEMS] = { "max-items", 0, "N", "take at most so many memories", false, false, false },
     [OPTION_JSON_LINES] = { "json-lines", 0, NULL, "one JSON event a line, the last one the result", false, false, false },
     [OPTION_LOCK_WAIT] = { "lock-wait", 0, "T", "wait so long for another process (30s, 5m)", false, false, false },
-    [OPTION_MEMORY_URL] = { "memory-url", 0, "URL", "Memory API; works without a configuration file", false, false, false },
+    [OPTION_MEMORY_URL] = { "memory-url", 0, "URL", "Memory API, without a configuration file", false, false, false },
     [OPTION_CONTEXT_ID] = { "context-id", 0, "CTX", "the context to read", false, false, false },
     [OPTION_LIGHTRAG_URL] = { "lightrag-url", 0, "URL", "LightRAG server", false, false, false },
     [OPTION_MEMORY_KEY_FILE] = { "memory-api-key-file", 0, "FILE", "key of the Memory API (or MEMORY_API_KEY)", false, false, false },
@@ -32,8 +32,8 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_ID] = { "id", 0, "MEMORY", "only this memory id", false, false, false },
     [OPTION_SINCE] = { "since", 0, "TIME", "only newer: a time, or how long ago (2h)", false, false, false },
     [OPTION_YES] = { "yes", 'y', NULL, "do not ask", false, false, false },
-    [OPTION_SHOW_CONTENT] = { "show-content", 0, NULL, "show the bytes that came; they may be private", false, false, false },
-    [OPTION_CLOSED] = { "closed", 0, NULL, "also those that were retried, discarded or cleared", false, false, false },
+    [OPTION_SHOW_CONTENT] = { "show-content", 0, NULL, "show the bytes that came (private)", false, false, false },
+    [OPTION_CLOSED] = { "closed", 0, NULL, "also retried, discarded, cleared ones", false, false, false },
 };
 
 #define TAKES(...) .options = { __VA_ARGS__ }, .option_count = sizeof((enum option_id[]){ __VA_ARGS__ }) / sizeof(enum option_id)
@@ -73,7 +73,7 @@ const struct command commands[] = {
       .examples = { "memory-connector transform memories.json", "curl -s URL | memory-connector transform -" } },
     { .name = "config check", .summary = "read the configuration and say what is wrong with it", .run = command_config_check,
       .examples = { "memory-connector config check", "memory-connector --config my.yaml config check" } },
-    { .name = "demo", .summary = "sample memories into a stand-in for LightRAG, in this process", .run = command_demo,
+    { .name = "demo", .summary = "sample memories into a stand-in for LightRAG", .run = command_demo,
       .details = "No account, no network, nothing left behind.", .examples = { "memory-connector demo", "memory-connector demo --json" } },
     { .name = "version", .summary = "the version", .run = command_version, .examples = { "memory-connector version", "memory-connector version --json" } },
     { .name = "help", .arguments = "[COMMAND]", .summary = "help, also of one command", .run = command_help, .words_most = 2,

@@ -195,8 +195,24 @@ static void fit(const struct table *table, size_t width, size_t *widths)
             if (!table->right[i] && widths[i] > COLUMN_LEAST && (widest == table->columns || widths[i] > widths[widest]))
                 widest = i;
         if (widest == table->columns)
-            return; /* as narrow as it gets: the terminal wraps */
+            return; /* as narrow as it gets */
         widths[widest]--;
+    }
+}
+
+/* Too narrow for columns: one cell a line, a blank line between rows. */
+static void print_records(const struct table *table, struct text *out)
+{
+    size_t widest = 0;
+
+    for (size_t i = 0; i < table->columns; i++)
+        if (strlen(table->cells[i]) > widest)
+            widest = strlen(table->cells[i]);
+    for (size_t i = table->columns; i < table->count; i++) {
+        if (i % table->columns == 0 && i > table->columns)
+            (void)text_append_char(out, '\n');
+        if (table->cells[i][0] != '\0')
+            (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i % table->columns], table->cells[i]);
     }
 }
 
@@ -207,6 +223,10 @@ void table_print(const struct table *table, size_t width, struct text *out)
     measure(table, widths);
     if (width > 0)
         fit(table, width, widths);
+    if (width > 0 && sum_of(table, widths) > width) {
+        print_records(table, out);
+        return;
+    }
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % table->columns;
         const char *cell = table->cells[i];

@@ -24,7 +24,7 @@ AUTO_DEFINE_DONE(table)
 void table_add(struct table *table, const char *cell, size_t size);
 void table_add_string(struct table *table, const char *cell);
 void table_add_format(struct table *table, const char *format, ...) MC_PRINTF(2, 3);
-/* width 0: no limit. The widest column that is no number is cut first. */
+/* width 0: no limit. The widest column that is no number is cut first; where nothing helps, each cell gets a line of its own. */
 void table_print(const struct table *table, size_t width, struct text *out);
 
 size_t table_terminal_width(int fd);      /* COLUMNS or the terminal's; 0: no terminal */

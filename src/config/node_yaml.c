@@ -138,6 +138,8 @@ static int fail_parsing(struct reader *reader)
 
     if (strstr(problem, "cannot start any token") != NULL)
         return fail_at(reader, mark, "this character cannot stand here; is it a tab? indent with blanks, and quote texts that begin with @, ` or %");
+    if (strstr(problem, "did not find expected ',' or '}'") != NULL)
+        return fail_at(reader, mark, "expected \",\" or \"}\" here; inside { } a ${VARIABLE} must stand in quotes");
     if (parser->error == YAML_READER_ERROR) {
         config_problem_add(reader->problems, false, "%s: byte %zu: %s (the file must be UTF-8)", reader->file, parser->problem_offset, problem);
         return -1;
