@@ -299,8 +299,11 @@ static int client_start(void *self, const struct http_request *request, http_id 
         return error_set(err, ERROR_CONFIG, "a header (a key?) has a line break inside");
     transfer = find_free_transfer(client);
     clear_transfer(transfer);
-    transfer->request = *request;
     set_request_options(transfer, request);
+    transfer->request = *request;
+    transfer->request.method = transfer->request.url = NULL; /* curl has copies; only the body stays the caller's */
+    transfer->request.headers = NULL;
+    transfer->request.trust = NULL;
     code = curl_multi_add_handle(client->multi, transfer->easy);
     if (code != CURLM_OK)
         return error_set(err, ERROR_IO, "cannot start a request: %s", curl_multi_strerror(code));

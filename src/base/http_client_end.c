@@ -50,9 +50,11 @@ static void name_server(const struct transfer *transfer, char *name, size_t room
     CURLU *url = curl_url();
     char *host = NULL;
     char *port = NULL;
+    const char *asked = NULL;
 
     (void)snprintf(name, room, "the server");
-    if (url != NULL && curl_url_set(url, CURLUPART_URL, transfer->request.url, 0) == CURLUE_OK &&
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &asked);
+    if (url != NULL && asked != NULL && curl_url_set(url, CURLUPART_URL, asked, 0) == CURLUE_OK &&
         curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
         (void)snprintf(name, room, "%.200s:%s", host, port);
     curl_free(host);

@@ -22,7 +22,7 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers;
     http_id id;                  /* 0: free (unless is_in_handler) */
-    struct http_request request; /* its pointers are the caller's */
+    struct http_request request; /* its body is the caller's; url, headers, trust are NULL here */
 
     struct text body;            /* the whole answer, where no on_data wants it */
     struct text pending;         /* pieces for on_data; [0, pending_at) are handed out */

@@ -5,11 +5,13 @@
 
 #include <microhttpd.h>
 
-#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #if MHD_VERSION >= 0x00097002
@@ -20,14 +22,28 @@ typedef int mhd_result;
 
 enum {
     CONNECTIONS_MAXIMUM = 256,
+    CONNECTIONS_PER_ADDRESS = 128,
     CONNECTION_MEMORY = 32 << 10,
-    CONNECTION_TIMEOUT_S = 30,
+    CONNECTION_TIMEOUT_S = 30,     /* without any byte; the library's own */
+    HEAD_TIMEOUT_MS = 10 * 1000,
+    BODY_TIMEOUT_MS = 30 * 1000,
+    WATCH_MS = 1000,               /* how often slow connections and left ones are looked for */
+    RESET_DELAY_MS = 100,          /* a reset sweeps away what the peer has not read: give it time to */
     PRODUCE_BLOCK = 32 << 10,
+};
+
+/* The library's time-out starts anew with every byte, so a client that trickles would hold its connection for ever. */
+struct link {
+    struct link *next, *previous;
+    int fd;
+    int64_t since_mono;            /* when the head or body began to be awaited */
+    enum { LINK_HEAD, LINK_BODY, LINK_ANSWER } phase;
 };
 
 struct waiting {
     struct MHD_Connection *connection;
-    int64_t due_mono;              /* INT64_MAX: until the server ends */
+    int fd;
+    int64_t due_mono;              /* INT64_MAX: until the peer leaves or the server ends */
 };
 
 struct http_server {
@@ -36,11 +52,12 @@ struct http_server {
     uint16_t port;
 
     pthread_t timer;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock;          /* for all below */
     pthread_cond_t changed;
     bool is_ending;
     struct waiting *waiting;       /* suspended connections */
     size_t count, capacity;
+    struct link links;             /* ring of the open connections; this one is none */
 };
 
 struct http_server_request {
@@ -81,7 +98,14 @@ const char *http_server_body(const struct http_server_request *request, size_t *
     return request->body.data;
 }
 
-/* ---- Suspended connections ---- */
+/* ---- The timer: suspended and slow connections ---- */
+
+static int fd_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info != NULL ? (int)info->connect_fd : -1;
+}
 
 static void suspend(struct http_server *server, struct MHD_Connection *connection, int64_t due_mono)
 {
@@ -89,28 +113,59 @@ static void suspend(struct http_server *server, struct MHD_Connection *connectio
     if (!server->is_ending) {
         MHD_suspend_connection(connection);
         server->waiting = mem_grow(server->waiting, server->count, &server->capacity, sizeof *server->waiting);
-        server->waiting[server->count++] = (struct waiting){ connection, due_mono };
+        server->waiting[server->count++] = (struct waiting){ connection, fd_of(connection), due_mono };
         (void)pthread_cond_signal(&server->changed);
     }
     (void)pthread_mutex_unlock(&server->lock);
 }
 
-/* Resumes what is due; returns when the next one is. */
+static bool has_left(int fd)
+{
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* Resumes what is due; returns when to look again. */
 static int64_t resume_due(struct http_server *server, int64_t now)
 {
     int64_t next = INT64_MAX;
     size_t kept = 0;
 
     for (size_t i = 0; i < server->count; i++) {
-        if (server->waiting[i].due_mono <= now || server->is_ending) {
-            MHD_resume_connection(server->waiting[i].connection);
+        struct waiting *waiting = &server->waiting[i];
+        bool is_endless = waiting->due_mono == INT64_MAX;
+        if (server->is_ending || waiting->due_mono <= now || (is_endless && has_left(waiting->fd))) {
+            MHD_resume_connection(waiting->connection);
             continue;
         }
-        if (server->waiting[i].due_mono < next)
-            next = server->waiting[i].due_mono;
-        server->waiting[kept++] = server->waiting[i];
+        if (is_endless && now + WATCH_MS < next)
+            next = now + WATCH_MS;
+        else if (waiting->due_mono < next)
+            next = waiting->due_mono;
+        server->waiting[kept++] = *waiting;
     }
     server->count = kept;
+    return next;
+}
+
+/* Ends slow connections (the library then closes them by itself); returns when to look again. */
+static int64_t end_slow(struct http_server *server, int64_t now)
+{
+    int64_t next = INT64_MAX;
+
+    for (struct link *link = server->links.next; link != &server->links; link = link->next) {
+        int64_t due = link->since_mono + (link->phase == LINK_HEAD ? server->settings.head_timeout_ms : server->settings.body_timeout_ms);
+        if (link->phase == LINK_ANSWER)
+            continue;
+        if (due <= now) {
+            (void)shutdown(link->fd, SHUT_RDWR);
+            link->phase = LINK_ANSWER;
+        } else if (due < next) {
+            next = due;
+        }
+    }
     return next;
 }
 
@@ -122,7 +177,12 @@ static void *run_timer(void *context)
     while (!server->is_ending) {
         int64_t now = clock_monotonic_ms();
         int64_t next = resume_due(server, now);
+        int64_t slow = end_slow(server, now);
         struct timespec until;
+        if (slow < next)
+            next = slow;
+        if (server->links.next != &server->links && next > now + WATCH_MS)
+            next = now + WATCH_MS; /* a connection may begin its next request at any time, unheard */
         if (next == INT64_MAX) {
             (void)pthread_cond_wait(&server->changed, &server->lock);
             continue;
@@ -141,6 +201,43 @@ static void *run_timer(void *context)
     return NULL;
 }
 
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = context;
+    struct link *link = *socket_context;
+
+    (void)pthread_mutex_lock(&server->lock);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        bool is_first = server->links.next == &server->links;
+        link = mem_alloc(sizeof *link);
+        *link = (struct link){ .next = server->links.next, .previous = &server->links, .fd = fd_of(connection),
+                               .since_mono = clock_monotonic_ms(), .phase = LINK_HEAD };
+        link->next->previous = server->links.next = link;
+        *socket_context = link;
+        if (is_first)
+            (void)pthread_cond_signal(&server->changed);
+    } else if (link != NULL) {
+        link->previous->next = link->next;
+        link->next->previous = link->previous;
+        mem_free(link);
+        *socket_context = NULL;
+    }
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+static void set_phase(struct http_server *server, struct MHD_Connection *connection, int phase)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct link *link = info != NULL ? info->socket_context : NULL;
+
+    if (link == NULL)
+        return;
+    (void)pthread_mutex_lock(&server->lock);
+    link->phase = phase;
+    link->since_mono = clock_monotonic_ms();
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
 /* ---- Answers ---- */
 
 /* The body of an answer while it is being sent. */
@@ -150,10 +247,12 @@ struct body {
     struct text text;
     enum http_server_fault fault;
     size_t cut_after;
+    int64_t delay_ms;
+    uint64_t next_cut;             /* up to here it may be sent before the fault comes */
     int64_t (*produce)(void *producer, uint64_t position, char *buffer, size_t room);
     void (*producer_free)(void *producer);
     void *producer;
-    bool is_stalled;
+    bool has_waited;
 };
 
 static void free_body(void *context)
@@ -166,21 +265,45 @@ static void free_body(void *context)
     mem_free(body);
 }
 
+static void reset_connection(struct MHD_Connection *connection)
+{
+    struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+    (void)connect(fd_of(connection), &nobody, sizeof nobody); /* dissolves the connection: the peer gets a reset */
+}
+
+/* What happens where the answer is cut: <0 ends it, 0 waits (the library asks again), >0 goes on. */
+static int act_fault(struct body *body)
+{
+    int64_t now = clock_monotonic_ms();
+    bool has_waited = body->has_waited;
+
+    body->has_waited = !has_waited;
+    if (!has_waited && body->fault != HTTP_SERVER_CUT && body->fault != HTTP_SERVER_CUT_CHUNKED) {
+        suspend(body->server, body->connection,
+                body->fault == HTTP_SERVER_STALL ? INT64_MAX : now + (body->fault == HTTP_SERVER_RESET ? RESET_DELAY_MS : body->delay_ms));
+        return 0;
+    }
+    if (body->fault == HTTP_SERVER_RESET)
+        reset_connection(body->connection);
+    if (body->fault != HTTP_SERVER_DRIP)
+        return -1;
+    body->next_cut += body->cut_after > 0 ? body->cut_after : 1;
+    return 1;
+}
+
 static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t room)
 {
     struct body *body = context;
-    bool is_cut = body->fault != HTTP_SERVER_WELL;
     size_t left;
 
-    if (is_cut && position >= body->cut_after) {
-        if (body->fault != HTTP_SERVER_STALL || body->is_stalled)
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        body->is_stalled = true;
-        suspend(body->server, body->connection, INT64_MAX);
-        return 0;
+    if (body->fault != HTTP_SERVER_WELL) {
+        int turn = position >= body->next_cut ? act_fault(body) : 1;
+        if (turn <= 0)
+            return turn == 0 ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
+        if (room > body->next_cut - position)
+            room = (size_t)(body->next_cut - position);
     }
-    if (is_cut && room > body->cut_after - position)
-        room = (size_t)(body->cut_after - position);
     if (body->produce != NULL) {
         int64_t made = body->produce(body->producer, position, buffer, room);
         return made > 0 ? (ssize_t)made : made == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -223,6 +346,7 @@ static mhd_result send_answer(struct http_server_request *request)
     body = mem_alloc(sizeof *body);
     *body = (struct body){
         .server = request->server, .connection = request->connection, .text = answer->body, .fault = answer->fault, .cut_after = answer->cut_after,
+        .next_cut = answer->cut_after, .delay_ms = answer->delay_ms,
         .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer,
     };
     size = answer->produce != NULL || answer->fault == HTTP_SERVER_CUT_CHUNKED ? MHD_SIZE_UNKNOWN : body->text.size;
@@ -253,7 +377,8 @@ static mhd_result refuse(struct MHD_Connection *connection, unsigned status, con
 /* ---- Requests ---- */
 
 struct header_count {
-    int lengths, encodings;
+    int lengths, encodings, hosts;
+    bool has_strange_encoding;
 };
 
 static mhd_result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -261,9 +386,12 @@ static mhd_result count_header(void *context, enum MHD_ValueKind kind, const cha
     struct header_count *count = context;
 
     (void)kind;
-    (void)value;
     count->lengths += strcasecmp(name, "Content-Length") == 0;
-    count->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+    count->hosts += strcasecmp(name, "Host") == 0;
+    if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        count->encodings++;
+        count->has_strange_encoding = value == NULL || strcasecmp(value, "chunked") != 0;
+    }
     return MHD_YES;
 }
 
@@ -273,7 +401,7 @@ static bool is_ambiguous(struct MHD_Connection *connection)
     struct header_count count = { 0 };
 
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &count);
-    return count.lengths > 1 || count.encodings > 1 || (count.lengths > 0 && count.encodings > 0);
+    return count.lengths > 1 || count.encodings > 1 || count.hosts > 1 || (count.lengths > 0 && count.encodings > 0) || count.has_strange_encoding;
 }
 
 static struct http_server_request *new_request(struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path)
@@ -299,6 +427,7 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
     if (request == NULL) {
         if (is_ambiguous(connection))
             return refuse(connection, MHD_HTTP_BAD_REQUEST, "{\"detail\":\"ambiguous length\"}");
+        set_phase(server, connection, LINK_BODY);
         *request_context = new_request(server, connection, method, path);
         return MHD_YES;
     }
@@ -310,6 +439,7 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
         *upload_size = 0;
         return MHD_YES;
     }
+    set_phase(server, connection, LINK_ANSWER);
     request->answer.status = MHD_HTTP_OK;
     if (request->is_too_large) {
         request->answer.status = 413;
@@ -329,9 +459,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 {
     struct http_server_request *request = *request_context;
 
-    (void)context;
-    (void)connection;
     (void)code;
+    set_phase(context, connection, LINK_HEAD);
     if (request == NULL)
         return;
     text_done(&request->body);
@@ -358,29 +487,80 @@ static void start_timer(struct http_server *server)
     (void)pthread_create(&server->timer, NULL, run_timer, server);
 }
 
+static int find_address(const struct http_server_settings *settings, struct addrinfo **ret_address, struct error *err)
+{
+    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+    bool is_local = strcmp(settings->host, "localhost") == 0;
+    char port[8];
+
+    (void)snprintf(port, sizeof port, "%u", settings->port);
+    if (getaddrinfo(is_local ? "127.0.0.1" : settings->host, port, &wanted, ret_address) != 0)
+        return error_set(err, ERROR_CONFIG, "\"%.100s\" is no address to listen on", settings->host);
+    return 0;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server, const struct addrinfo *address)
+{
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    const struct MHD_OptionItem options[] = {
+        { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM, NULL },
+        { MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS, NULL },
+        { MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
+        { MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, NULL },
+#if MHD_VERSION >= 0x00097701
+        { MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL },
+#else
+        { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+#endif
+        { MHD_OPTION_SOCK_ADDR, 0, address->ai_addr },
+        { MHD_OPTION_END, 0, NULL },
+    };
+
+    return MHD_start_daemon(flags, server->settings.port, NULL, NULL, on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+static void server_done(struct http_server *server)
+{
+    (void)pthread_mutex_destroy(&server->lock);
+    (void)pthread_cond_destroy(&server->changed);
+    mem_free(server->waiting);
+    mem_free(server);
+}
+
+static void end_timer(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    server->is_ending = true;
+    (void)pthread_cond_signal(&server->changed);
+    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_join(server->timer, NULL);
+}
+
 int http_server_start(const struct http_server_settings *settings, struct http_server **ret_server, struct error *err)
 {
-    struct http_server *server = mem_alloc(sizeof *server);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(settings->port) };
+    struct http_server *server;
+    struct addrinfo *address;
     const union MHD_DaemonInfo *info;
 
+    if (find_address(settings, &address, err) < 0)
+        return -1;
+    server = mem_alloc(sizeof *server);
     server->settings = *settings;
-    if (inet_pton(AF_INET, settings->host, &address.sin_addr) != 1) {
-        mem_free(server);
-        return error_set(err, ERROR_CONFIG, "\"%.100s\" is no IPv4 address", settings->host);
-    }
-    server->daemon = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, settings->port, NULL, NULL,
-                                      on_access, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED,
-                                      on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAXIMUM,
-                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-                                      (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    server->settings.head_timeout_ms = settings->head_timeout_ms > 0 ? settings->head_timeout_ms : HEAD_TIMEOUT_MS;
+    server->settings.body_timeout_ms = settings->body_timeout_ms > 0 ? settings->body_timeout_ms : BODY_TIMEOUT_MS;
+    server->links.next = server->links.previous = &server->links;
+    start_timer(server);
+    server->daemon = start_daemon(server, address);
+    freeaddrinfo(address);
     if (server->daemon == NULL) {
-        mem_free(server);
-        return error_set(err, ERROR_IO, "cannot listen on %s port %u: is the port in use?", settings->host, settings->port);
+        int cause = errno;
+        end_timer(server);
+        server_done(server);
+        return error_set(err, ERROR_IO, "cannot listen on %s port %u: %s", settings->host, settings->port, strerror(cause));
     }
     info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
     server->port = info != NULL ? info->port : settings->port;
-    start_timer(server);
     *ret_server = server;
     return 0;
 }
@@ -394,14 +574,7 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
-    (void)pthread_mutex_lock(&server->lock);
-    server->is_ending = true;
-    (void)pthread_cond_signal(&server->changed);
-    (void)pthread_mutex_unlock(&server->lock);
-    (void)pthread_join(server->timer, NULL);
+    end_timer(server); /* resumes all: the library must not be stopped with suspended connections */
     MHD_stop_daemon(server->daemon);
-    (void)pthread_mutex_destroy(&server->lock);
-    (void)pthread_cond_destroy(&server->changed);
-    mem_free(server->waiting);
-    mem_free(server);
+    server_done(server);
 }

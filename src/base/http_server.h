@@ -1,7 +1,8 @@
 /* http_server.h - a small HTTP server for the fakes and the management API: libmicrohttpd behind our own words.
  *
- * The handler runs in the server's thread(s) and fills an answer. Limits: header 10 s, body 30 s, 256 connections in all, body at most
- * body_maximum, ambiguous requests (Content-Length twice or with Transfer-Encoding) refused with 400. */
+ * The handler runs in the server's thread and fills an answer. HEAD is answered like GET. Limits: head 10 s and body 30 s however slowly they
+ * trickle in, 256 connections in all and 128 from one address, body at most body_maximum (413), head at most 32 kB. Ambiguous requests
+ * (a length, encoding or host twice, a length beside an encoding) are refused with 400, also where the library would take them. */
 #ifndef MC_BASE_HTTP_SERVER_H
 #define MC_BASE_HTTP_SERVER_H
 
@@ -25,7 +26,9 @@ enum http_server_fault {           /* for the fakes: how an answer goes wrong */
     HTTP_SERVER_DROP,              /* the connection is closed without an answer */
     HTTP_SERVER_CUT,               /* the head announces the whole body, cut_after bytes of it are sent, then close */
     HTTP_SERVER_CUT_CHUNKED,       /* chunked, cut_after bytes, then close without the last chunk */
+    HTTP_SERVER_RESET,             /* the head announces the whole body, cut_after bytes of it are sent, then a reset */
     HTTP_SERVER_STALL,             /* cut_after bytes, then silence while the connection stays open (until the peer leaves) */
+    HTTP_SERVER_DRIP,              /* cut_after bytes, then delay_ms of silence, and so on to the end */
 };
 
 struct http_server_answer {
@@ -45,9 +48,11 @@ struct http_server_answer {
 typedef void http_server_handler(void *context, const struct http_server_request *request, struct http_server_answer *answer);
 
 struct http_server_settings {
-    const char *host;              /* "127.0.0.1" */
+    const char *host;              /* an address: "127.0.0.1", "::1", "0.0.0.0"; or "localhost" */
     uint16_t port;                 /* 0: any */
     size_t body_maximum;
+    int64_t head_timeout_ms;       /* 0: 10 s, from the connection or the end of the last request */
+    int64_t body_timeout_ms;       /* 0: 30 s, for the whole body of a request */
     http_server_handler *handler;
     void *context;
 };
