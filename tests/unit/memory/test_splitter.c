@@ -62,7 +62,7 @@ static const struct { const char *why, *json, *want; enum splitter_end end; } ro
     { "cut after one", "{\"memories\":[1", "", SPLITTER_BROKEN },
     { "cut before the end", "{\"memories\":[1]", "0@13:1\n", SPLITTER_BROKEN },
     { "no comma", "{\"memories\":[{} {}]}", "0@13:{}\n", SPLITTER_BROKEN },
-    { "two commas", "{\"memories\":[1,,2]}", "0@13:1\n", SPLITTER_BROKEN },
+    { "two commas lose nothing", "{\"memories\":[1,,2]}", "0@13:1\n1@16:2\n", SPLITTER_COMPLETE },
     { "closed by the wrong bracket", "{\"memories\":[1}", "0@13:1\n", SPLITTER_BROKEN },
     { "null misspelt", "{\"memories\":nul}", "", SPLITTER_BROKEN },
     { "no colon", "{\"memories\" [1]}", "", SPLITTER_BROKEN },
