@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -203,16 +204,18 @@ static void fit(const struct table *table, size_t width, size_t *widths)
 /* Too narrow for columns: one cell a line, a blank line between rows. */
 static void print_records(const struct table *table, struct text *out)
 {
+    size_t columns = table->columns;
     size_t widest = 0;
 
-    for (size_t i = 0; i < table->columns; i++)
+    assert(columns > 0);
+    for (size_t i = 0; i < columns; i++)
         if (strlen(table->cells[i]) > widest)
             widest = strlen(table->cells[i]);
-    for (size_t i = table->columns; i < table->count; i++) {
-        if (i % table->columns == 0 && i > table->columns)
+    for (size_t i = columns; i < table->count; i++) {
+        if (i % columns == 0 && i > columns)
             (void)text_append_char(out, '\n');
         if (table->cells[i][0] != '\0')
-            (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i % table->columns], table->cells[i]);
+            (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i % columns], table->cells[i]);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "delivery/retry.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -261,6 +262,7 @@ static void act(struct run *run, enum pull_action action, const struct memory_ro
         counts->changed++;
         break;
     case PULL_REPLACE_DEAD:
+        assert(known != NULL); /* what is dead is known */
         counts->changed++;
         if (close_letter_of(run, known->seq) && !dry)
             put_memory(run, known, memory, revision, MEMORY_QUEUED);
@@ -493,6 +495,7 @@ static void start(struct run *run)
         if (engine->streams[i].connector == run->connector &&
             strcmp(engine->streams[i].context, connector_of(run)->contexts[run->context]) == 0)
             run->stream = &engine->streams[i];
+    assert(run->stream != NULL); /* prepare() has registered every context */
     run->attempt++;
     run->listed = 0;
     run->is_paused = false;
