@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -207,15 +206,15 @@ static void print_records(const struct table *table, struct text *out)
     size_t columns = table->columns;
     size_t widest = 0;
 
-    assert(columns > 0);
     for (size_t i = 0; i < columns; i++)
         if (strlen(table->cells[i]) > widest)
             widest = strlen(table->cells[i]);
-    for (size_t i = columns; i < table->count; i++) {
-        if (i % columns == 0 && i > columns)
+    for (size_t row = columns; row + columns <= table->count; row += columns) {
+        if (row > columns)
             (void)text_append_char(out, '\n');
-        if (table->cells[i][0] != '\0')
-            (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i % columns], table->cells[i]);
+        for (size_t i = 0; i < columns; i++)
+            if (table->cells[row + i][0] != '\0')
+                (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i], table->cells[row + i]);
     }
 }
 
