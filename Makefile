@@ -35,7 +35,7 @@ run: build ## run the program: make run ARGS="sync --help"
 	@$(BUILD)/memory-connector $(ARGS)
 
 clean: ## remove what was built
-	@rm -rf build build-asan build-tsan build-clang build-coverage build-fuzz
+	@rm -rf build build-*
 
 install: build ## into PREFIX (/usr/local)
 	@install -d "$(DESTDIR)$(PREFIX)/bin"
