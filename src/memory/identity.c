@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { PART_MAXIMUM = 120, PART_KEPT = 80, ADDRESS_MAXIMUM = 160, SUMMARY_LINE_MAXIMUM = 400 };
+enum { PART_MAXIMUM = 120, PART_KEPT = 80, PART_DIGITS = 32, ADDRESS_MAXIMUM = 160, SUMMARY_LINE_MAXIMUM = 400 };
 
 static bool is_plain(unsigned char byte)
 {
@@ -26,6 +26,17 @@ static void append_encoded(struct text *out, const char *bytes, size_t size)
     }
 }
 
+static bool is_shortened(const char *part, size_t size)
+{
+    if (size != PART_KEPT + 1 + PART_DIGITS || part[PART_KEPT] != '-')
+        return false;
+    for (size_t i = PART_KEPT + 1; i < size; i++)
+        if (!((part[i] >= '0' && part[i] <= '9') || (part[i] >= 'a' && part[i] <= 'f')))
+            return false;
+    return true;
+}
+
+/* A part that looks as if it had been shortened is shortened too: no other part can have its name. */
 static void append_part(struct text *out, const char *bytes, size_t size)
 {
     size_t start = out->size;
@@ -33,13 +44,13 @@ static void append_part(struct text *out, const char *bytes, size_t size)
     char hex[SHA256_HEX_SIZE];
 
     append_encoded(out, bytes, size);
-    if (out->size - start <= PART_MAXIMUM)
+    if (out->size - start <= PART_MAXIMUM && !is_shortened(out->data + start, out->size - start))
         return;
     sha256_of(bytes, size, digest);
-    sha256_hex(digest, 16, hex);
+    sha256_hex(digest, PART_DIGITS / 2, hex);
     text_truncate(out, start + PART_KEPT);
     (void)text_append_char(out, '-');
-    (void)text_append_bytes(out, hex, 32);
+    (void)text_append_bytes(out, hex, PART_DIGITS);
 }
 
 void identity_document_name(struct text *out, const char *source, const char *context, struct slice id)
@@ -125,49 +136,85 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool decode_part(const char *part, size_t size, struct text *out)
+/* The byte that is written at part, and behind it; NULL when no part of ours has these characters there. */
+static const char *decode_byte(const char *part, const char *end, char *ret_byte)
 {
-    /* A shortened part has exactly this shape; a raw one of the same shape would have been kept whole. */
-    if (size == PART_KEPT + 1 + 32 && part[PART_KEPT] == '-')
-        return false;
-    if (size == 0 || size > PART_MAXIMUM)
-        return false;
-    for (size_t i = 0; i < size; i++) {
-        int high, low;
-        if (part[i] != '%') {
-            if (!is_plain((unsigned char)part[i]))
-                return false;
-            (void)text_append_char(out, part[i]);
-            continue;
-        }
-        high = i + 2 < size ? hex_value(part[i + 1]) : -1;
-        low = i + 2 < size ? hex_value(part[i + 2]) : -1;
-        if (i + 2 >= size || high < 0 || low < 0 || is_plain((unsigned char)(high << 4 | low)))
-            return false;
-        (void)text_append_char(out, (char)(high << 4 | low));
-        i += 2;
+    int high, low;
+
+    if (*part != '%') {
+        *ret_byte = *part;
+        return is_plain((unsigned char)*part) ? part + 1 : NULL;
     }
-    return true;
+    if (end - part < 3)
+        return NULL;
+    high = hex_value(part[1]);
+    low = hex_value(part[2]);
+    if (high < 0 || low < 0 || is_plain((unsigned char)(high << 4 | low)))
+        return NULL; /* one spelling for each byte */
+    *ret_byte = (char)(high << 4 | low);
+    return part + 3;
+}
+
+static bool is_part(struct slice part)
+{
+    const char *at = part.data;
+    const char *end = at + part.size;
+    char byte;
+
+    if (part.size == 0 || part.size > PART_MAXIMUM || is_shortened(part.data, part.size))
+        return false;
+    while (at != NULL && at < end)
+        at = decode_byte(at, end, &byte);
+    return at != NULL;
+}
+
+static void decode_part(struct slice part, struct text *out)
+{
+    const char *at = part.data;
+    char byte = '\0';
+
+    text_clear(out);
+    while (at < part.data + part.size) {
+        at = decode_byte(at, part.data + part.size, &byte);
+        (void)text_append_char(out, byte);
+    }
+}
+
+/* Cuts at the "~": how many parts, at most maximum + 1. */
+static size_t cut(const char *name, struct slice *parts, size_t maximum)
+{
+    for (size_t count = 0;; count++) {
+        const char *end = strchr(name, '~');
+        if (count == maximum)
+            return maximum + 1;
+        parts[count] = (struct slice){ name, end != NULL ? (size_t)(end - name) : strlen(name) };
+        if (end == NULL)
+            return count + 1;
+        name = end + 1;
+    }
 }
 
 bool identity_parse_name(const char *name, struct text *ret_source, struct text *ret_context, struct text *ret_id)
 {
-    const char *first, *second, *third;
+    static const char head[] = "memory~";
+    static const struct slice usual = { "default", 7 };
+    struct slice parts[3];
+    size_t count;
 
-    if (strncmp(name, "memory~", 7) != 0)
+    if (strncmp(name, head, sizeof head - 1) != 0)
         return false;
-    first = name + 7;
-    second = strchr(first, '~');
-    if (second == NULL)
-        return false;
-    third = strchr(second + 1, '~');
-    text_clear(ret_source);
-    text_clear(ret_context);
-    text_clear(ret_id);
-    if (third == NULL) {
-        (void)text_append(ret_source, "default");
-        return decode_part(first, (size_t)(second - first), ret_context) && decode_part(second + 1, strlen(second + 1), ret_id);
+    count = cut(name + sizeof head - 1, parts, ARRAY_LENGTH(parts));
+    if (count == 2) {
+        parts[2] = parts[1];
+        parts[1] = parts[0];
+        parts[0] = usual;
+    } else if (count != 3 || (parts[0].size == usual.size && memcmp(parts[0].data, usual.data, usual.size) == 0)) {
+        return false; /* the default source is never written */
     }
-    return decode_part(first, (size_t)(second - first), ret_source) && decode_part(second + 1, (size_t)(third - second - 1), ret_context) &&
-           decode_part(third + 1, strlen(third + 1), ret_id);
+    if (!is_part(parts[0]) || !is_part(parts[1]) || !is_part(parts[2]))
+        return false;
+    decode_part(parts[0], ret_source);
+    decode_part(parts[1], ret_context);
+    decode_part(parts[2], ret_id);
+    return true;
 }

@@ -20,7 +20,7 @@ struct slice {
     size_t size;
 };
 
-enum { MEMORY_TAGS_MAXIMUM = 64, MEMORY_ID_MAXIMUM = 8192 };
+enum { MEMORY_TAGS_MAXIMUM = 64, MEMORY_ID_MAXIMUM = 8192, MEMORY_DEGREES_SIZE = 16 };
 
 struct memory {
     struct slice id;            /* 1..MEMORY_ID_MAXIMUM bytes */
@@ -55,5 +55,8 @@ int memory_decode(struct memory_decoder *decoder, const char *element, size_t si
 /* Revision: SHA-256 over every fact that can reach a text, normalised, in a fixed order, each with its length. Not over the
  * rendering: another strategy or program version is no change. Independent of TZ, locale and the order of keys in the JSON. */
 void memory_revision(const struct memory *memory, uint8_t ret_revision[SHA256_SIZE]);
+
+/* A latitude or longitude with six decimals, whatever the locale; -180..180. */
+void memory_degrees_text(double degrees, char ret_text[MEMORY_DEGREES_SIZE]);
 
 #endif

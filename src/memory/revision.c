@@ -1,57 +1,96 @@
-/* revision.c - what counts as a change: the facts that can reach a text, normalised, in a fixed order, each with its length. */
+/* revision.c - what counts as a change: the facts that can reach a text, normalised, in a fixed order, each with its length:
+ * "name:length:bytes\n". A change of this form makes every memory look changed: never after the first release. */
 #include "memory/memory.h"
 
-#include "base/text.h"
+#include "base/mem.h"
 #include "base/time_text.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static void put(struct text *facts, const char *name, const char *bytes, size_t size)
+enum {
+    FACTS_USUAL = 4096,     /* on the stack */
+    FACT_OVERHEAD = 40,     /* name, length and marks of one fact */
+    FACTS = 8,              /* besides tags */
+};
+
+static void put(char **at, const char *name, const char *bytes, size_t size)
 {
-    (void)text_append(facts, name);
-    (void)text_append_format(facts, ":%zu:", size);
-    (void)text_append_bytes(facts, bytes, size);
-    (void)text_append_char(facts, '\n');
+    char digits[24];
+    size_t count = 0;
+    size_t left = size;
+
+    do
+        digits[count++] = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    while (*name != '\0')
+        *(*at)++ = *name++;
+    *(*at)++ = ':';
+    while (count > 0)
+        *(*at)++ = digits[--count];
+    *(*at)++ = ':';
+    memcpy(*at, bytes, size);
+    *at += size;
+    *(*at)++ = '\n';
 }
 
-static void put_flag(struct text *facts, const char *name, bool flag)
+static void put_slice(char **at, const char *name, struct slice slice)
 {
-    put(facts, name, flag ? "1" : "0", 1);
+    put(at, name, slice.size > 0 ? slice.data : "", slice.size);
+}
+
+static void put_location(char **at, const struct memory *memory)
+{
+    char words[2 * MEMORY_DEGREES_SIZE];
+    size_t size;
+
+    memory_degrees_text(memory->latitude, words);
+    size = strlen(words);
+    words[size++] = ',';
+    memory_degrees_text(memory->longitude, words + size);
+    put(at, "location", words, strlen(words));
 }
 
 /* An instant counts by its value, so that another spelling of the same time is no change; what cannot be parsed counts as written. */
-static void put_time(struct text *facts, const struct memory *memory)
+static void put_time(char **at, const struct memory *memory)
 {
     char words[TIME_TEXT_SIZE];
 
     if (!memory->has_created) {
-        put(facts, "created_raw", memory->created_raw.data, memory->created_raw.size);
+        put_slice(at, "created_raw", memory->created_raw);
         return;
     }
     time_text_rfc3339(memory->created_ms, words);
-    put(facts, "created", words, strlen(words));
+    put(at, "created", words, strlen(words));
+}
+
+static size_t room_for(const struct memory *memory)
+{
+    size_t room = (FACTS + memory->tag_count) * FACT_OVERHEAD + TIME_TEXT_SIZE + 2 * MEMORY_DEGREES_SIZE + memory->type.size + memory->transcript.size +
+                  memory->created_raw.size + memory->description.size + memory->collection.size;
+
+    for (size_t i = 0; i < memory->tag_count; i++)
+        room += memory->tags[i].size;
+    return room;
 }
 
 void memory_revision(const struct memory *memory, uint8_t ret_revision[SHA256_SIZE])
 {
-    AUTO_DONE(text) struct text facts = { 0 };
-    char words[80];
+    char usual[FACTS_USUAL];
+    size_t room = room_for(memory);
+    AUTO_STRING char *large = room > sizeof usual ? mem_resize(NULL, room, 1) : NULL;
+    char *facts = large != NULL ? large : usual;
+    char *at = facts;
 
-    text_init(&facts, 0);
-    text_reserve(&facts, memory->transcript.size + 512);
-    put(&facts, "type", memory->type.data, memory->type.size);
-    put_flag(&facts, "audio", memory->has_audio);
-    put_flag(&facts, "image", memory->has_image);
-    put(&facts, "transcript", memory->transcript.data, memory->transcript.size);
-    if (memory->has_location) {
-        int size = snprintf(words, sizeof words, "%.6f,%.6f", memory->latitude, memory->longitude);
-        put(&facts, "location", words, (size_t)size);
-    }
-    put_time(&facts, memory);
+    put_slice(&at, "type", memory->type);
+    put(&at, "audio", memory->has_audio ? "1" : "0", 1);
+    put(&at, "image", memory->has_image ? "1" : "0", 1);
+    put_slice(&at, "transcript", memory->transcript);
+    if (memory->has_location)
+        put_location(&at, memory);
+    put_time(&at, memory);
     for (size_t i = 0; i < memory->tag_count; i++)
-        put(&facts, "tag", memory->tags[i].data, memory->tags[i].size);
-    put(&facts, "description", memory->description.data, memory->description.size);
-    put(&facts, "collection", memory->collection.data, memory->collection.size);
-    sha256_of(facts.data, facts.size, ret_revision);
+        put_slice(&at, "tag", memory->tags[i]);
+    put_slice(&at, "description", memory->description);
+    put_slice(&at, "collection", memory->collection);
+    sha256_of(facts, (size_t)(at - facts), ret_revision);
 }

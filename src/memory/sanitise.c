@@ -30,65 +30,73 @@ static bool is_removed(uint32_t code)
     return (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code <= 0x9F) || code == 0xFFFE || code == 0xFFFF;
 }
 
-bool sanitise_is_clean(const char *bytes, size_t size)
+/* Eight bytes of 0x20..0x7E; a carry can only make a clean block look unclean, which costs a closer look. */
+static bool is_plain_block(const unsigned char *at)
 {
-    const unsigned char *at = (const unsigned char *)bytes;
-    const unsigned char *end = at + size;
+    uint64_t block;
 
-    while (at < end) {
-        uint32_t code;
-        size_t length;
-        if (*at >= 0x20 && *at < 0x7F) {
-            at++;
-            continue;
-        }
-        length = read_sequence(at, (size_t)(end - at), &code);
-        if (length == 0 || is_removed(code))
-            return false;
-        at += length;
-    }
-    return true;
+    memcpy(&block, at, sizeof block);
+    return ((block | (block - 0x2020202020202020u) | (block + 0x0101010101010101u)) & 0x8080808080808080u) == 0;
 }
 
-static void append_one(struct text *out, const unsigned char *at, size_t length, uint32_t code, bool *after_return)
+/* How many bytes from the start need no change. */
+static size_t clean_length(const unsigned char *bytes, size_t size)
 {
+    size_t at = 0;
+
+    while (at < size) {
+        size_t stop = size - at < 8 ? size : at + 8;
+        if (size - at >= 8 && is_plain_block(bytes + at)) {
+            at += 8;
+            continue;
+        }
+        while (at < stop) { /* the last character may reach past the block */
+            uint32_t code;
+            size_t length = 1;
+            if (bytes[at] < 0x20 || bytes[at] >= 0x7F) {
+                length = read_sequence(bytes + at, size - at, &code);
+                if (length == 0 || is_removed(code))
+                    return at;
+            }
+            at += length;
+        }
+    }
+    return at;
+}
+
+bool sanitise_is_clean(const char *bytes, size_t size)
+{
+    return clean_length((const unsigned char *)bytes, size) == size;
+}
+
+/* What stands at bytes is not clean: appends what takes its place; how many bytes that was. */
+static size_t append_mended(struct text *out, const unsigned char *bytes, size_t size)
+{
+    uint32_t code = 0;
+    size_t length = read_sequence(bytes, size, &code);
+
+    if (length == 0 || code == 0) {
+        (void)text_append(out, replacement);
+        return 1;
+    }
     if (code == '\r') {
         (void)text_append_char(out, '\n');
-        *after_return = true;
-        return;
+        return size > 1 && bytes[1] == '\n' ? 2 : 1;
     }
-    if (code == '\n' && *after_return) {
-        *after_return = false;
-        return;
-    }
-    *after_return = false;
-    if (code == 0)
-        (void)text_append(out, replacement);
-    else if (!is_removed(code))
-        (void)text_append_bytes(out, at, length);
+    return length;
 }
 
 void sanitise_append(struct text *out, const char *bytes, size_t size)
 {
     const unsigned char *at = (const unsigned char *)bytes;
-    const unsigned char *end = at + size;
-    bool after_return = false;
 
-    if (sanitise_is_clean(bytes, size)) {
-        (void)text_append_bytes(out, bytes, size);
-        return;
-    }
-    while (at < end) {
-        uint32_t code = 0;
-        size_t length = read_sequence(at, (size_t)(end - at), &code);
-        if (length == 0) {
-            (void)text_append(out, replacement);
-            after_return = false;
-            at++;
-            continue;
-        }
-        append_one(out, at, length, code, &after_return);
+    while (size > 0) {
+        size_t length = clean_length(at, size);
+        (void)text_append_bytes(out, at, length);
+        if (length < size)
+            length += append_mended(out, at + length, size - length);
         at += length;
+        size -= length;
     }
 }
 
@@ -144,51 +152,91 @@ static int read_escape(const char *json, size_t left)
     return value;
 }
 
-static size_t copy_escape(struct text *out, const char *at, size_t left, bool *changed)
+struct mend {
+    struct text *out;
+    bool in_string, changed;
+};
+
+static void replace(struct mend *mend, const char *words)
+{
+    (void)text_append(mend->out, words);
+    mend->changed = true;
+}
+
+static size_t mend_escape(struct mend *mend, const char *at, size_t left)
 {
     int first = read_escape(at, left);
-    int second;
+    int second = first >= 0xD800 && first < 0xDC00 ? read_escape(at + 6, left - 6) : -1;
+    size_t length = first < 0 ? 2 : second >= 0xDC00 && second <= 0xDFFF ? 12 : 6;
 
-    if (first < 0) {
-        size_t length = left < 2 ? left : 2;
-        (void)text_append_bytes(out, at, length);
+    if (length > left)
+        length = left;
+    if (length == 6 && first >= 0xD800 && first <= 0xDFFF)
+        replace(mend, "\\ufffd");
+    else
+        (void)text_append_bytes(mend->out, at, length);
+    return length;
+}
+
+static size_t mend_control(struct mend *mend, char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char escape[] = { '\\', 'u', '0', '0', digits[c >> 4 & 1], digits[c & 15], '\0' };
+
+    replace(mend, escape);
+    return 1;
+}
+
+static size_t mend_one(struct mend *mend, const char *at, size_t left)
+{
+    uint32_t code;
+    size_t length = 0;
+
+    while (length < left && (unsigned char)at[length] >= 0x20 && (unsigned char)at[length] < 0x7F && at[length] != '"' && at[length] != '\\')
+        length++;
+    if (length > 0) {
+        (void)text_append_bytes(mend->out, at, length);
         return length;
     }
-    if (first < 0xD800 || first > 0xDFFF) {
-        (void)text_append_bytes(out, at, 6);
-        return 6;
+    if (*at == '\\')
+        return mend_escape(mend, at, left);
+    if ((unsigned char)*at < 0x20 && mend->in_string)
+        return mend_control(mend, *at);
+    length = read_sequence((const unsigned char *)at, left, &code);
+    if (length == 0) {
+        replace(mend, replacement);
+        return 1;
     }
-    second = first < 0xDC00 ? read_escape(at + 6, left - 6) : -1;
-    if (second >= 0xDC00 && second <= 0xDFFF) {
-        (void)text_append_bytes(out, at, 12);
-        return 12;
-    }
-    (void)text_append(out, "\\ufffd");
-    *changed = true;
-    return 6;
+    if (*at == '"')
+        mend->in_string = !mend->in_string;
+    (void)text_append_bytes(mend->out, at, length);
+    return length;
 }
 
 bool sanitise_json(struct text *out, const char *json, size_t size)
 {
-    bool changed = false;
-    size_t at = 0;
+    struct mend mend = { .out = out };
 
+    for (size_t at = 0; at < size;)
+        at += mend_one(&mend, json + at, size - at);
+    return mend.changed;
+}
+
+size_t sanitise_json_origin(const char *json, size_t size, size_t mended_position)
+{
+    AUTO_DONE(text) struct text out = { 0 };
+    struct mend mend = { .out = &out };
+    size_t at = 0;
+    size_t done = 0;
+
+    text_init(&out, 0);
     while (at < size) {
-        uint32_t code;
-        size_t length;
-        if (json[at] == '\\') {
-            at += copy_escape(out, json + at, size - at, &changed);
-            continue;
-        }
-        length = read_sequence((const unsigned char *)json + at, size - at, &code);
-        if (length == 0) {
-            (void)text_append(out, replacement);
-            changed = true;
-            at++;
-            continue;
-        }
-        (void)text_append_bytes(out, json + at, length);
+        size_t length = mend_one(&mend, json + at, size - at);
+        if (done + out.size > mended_position)
+            return out.size == length ? at + (mended_position - done) : at;
+        done += out.size;
+        text_clear(&out);
         at += length;
     }
-    return changed;
+    return size;
 }

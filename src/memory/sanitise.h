@@ -10,7 +10,11 @@ bool sanitise_is_clean(const char *bytes, size_t size); /* one fast pass; nothin
 void sanitise_append(struct text *out, const char *bytes, size_t size);
 struct slice sanitise_trim(struct slice slice); /* blanks of Unicode's White_Space at both ends */
 
-/* For JSON that yyjson refuses: bad bytes and lone \uD800 escapes become U+FFFD (in the encoding they stand in). true when something changed. */
+/* For JSON that yyjson refuses: bad bytes and lone \uD800 escapes become U+FFFD (in the encoding they stand in), raw control characters
+ * inside strings become escapes. true when something changed. */
 bool sanitise_json(struct text *out, const char *json, size_t size);
+
+/* Where in json stood what is at mended_position of the mended text: for messages. */
+size_t sanitise_json_origin(const char *json, size_t size, size_t mended_position);
 
 #endif

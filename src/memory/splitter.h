@@ -2,7 +2,7 @@
  *
  * Push: bytes go in as they arrive, the handler gets each element's bytes once it is whole (inside the chunk where possible: no
  * copy). It knows strings, escapes and nesting, not the values: a broken element is cut out as well as its brackets allow, so that its
- * neighbours are found. The top level must be an object; the first "memories" key with an array (or null) counts; other keys are skipped.
+ * neighbours are found; a comma too many between elements is passed over. The top level must be an object; the first "memories" key with an array (or null) counts; other keys are skipped.
  * A byte order mark in front is passed over. */
 #ifndef MC_MEMORY_SPLITTER_H
 #define MC_MEMORY_SPLITTER_H
@@ -15,7 +15,7 @@
 
 enum splitter_end {
     SPLITTER_OPEN,        /* more is to come */
-    SPLITTER_COMPLETE,    /* the top object is closed and "memories" was there */
+    SPLITTER_COMPLETE,    /* the top object is closed and "memories" was there; only blanks may follow, anything else is BROKEN */
     SPLITTER_NO_MEMORIES, /* the top object is closed without "memories" */
     SPLITTER_NOT_JSON,    /* not an object at the top: HTML, text, nothing */
     SPLITTER_BROKEN,      /* the structure broke at broken_at: what was whole before it was handed out */

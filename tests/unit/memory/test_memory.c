@@ -1,301 +1,400 @@
-/* Shapes that real Memory APIs send, and what they are taken as; identity and revision. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "memory/identity.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/time_text.h"
 #include "memory/memory.h"
-#include "memory/sanitise.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct slice slice(const char *text)
+#define BAD "\xEF\xBF\xBD"
+
+static void describe_slice(struct text *out, const char *name, struct slice slice)
 {
-    return (struct slice){ text, strlen(text) };
+    if (slice.size == 0)
+        return;
+    (void)text_append_format(out, " %s<", name);
+    (void)text_append_bytes(out, slice.data, slice.size);
+    (void)text_append(out, ">");
 }
 
-static bool is(struct slice got, const char *want)
+static void describe_time(struct text *out, const char *name, struct slice raw, bool has, int64_t ms)
 {
-    return got.size == strlen(want) && memcmp(got.data, want, got.size) == 0;
+    char words[TIME_TEXT_SIZE];
+
+    describe_slice(out, name, raw);
+    if (!has)
+        return;
+    time_text_rfc3339(ms, words);
+    (void)text_append_format(out, "=%s", words);
 }
 
-/* want: id|type|flags|transcript|location|created, or the beginning of the error after "!" */
-static void describe(const struct memory *m, char *out, size_t room)
+/* A memory in one line: id and type, then every fact that it has. */
+static void describe(struct text *out, const struct memory *memory)
 {
-    char location[80] = "-";
+    char latitude[MEMORY_DEGREES_SIZE], longitude[MEMORY_DEGREES_SIZE];
 
-    if (m->has_location)
-        (void)snprintf(location, sizeof location, "%.4f,%.4f", m->latitude, m->longitude);
-    (void)snprintf(out, room, "%.*s|%.*s|%s%s|%.*s|%s|%lld", (int)m->id.size, m->id.data, (int)m->type.size, m->type.data, m->has_audio ? "a" : "",
-                   m->has_image ? "i" : "", (int)m->transcript.size, m->transcript.data, location, m->has_created ? (long long)m->created_ms : -1LL);
+    (void)text_append_bytes(out, memory->id.data, memory->id.size);
+    (void)text_append(out, " ");
+    (void)text_append_bytes(out, memory->type.data, memory->type.size);
+    (void)text_append(out, memory->has_audio ? " audio" : "");
+    (void)text_append(out, memory->has_image ? " image" : "");
+    describe_slice(out, "text", memory->transcript);
+    if (memory->has_location) {
+        memory_degrees_text(memory->latitude, latitude);
+        memory_degrees_text(memory->longitude, longitude);
+        (void)text_append_format(out, " at(%s %s)", latitude, longitude);
+    }
+    describe_time(out, "created", memory->created_raw, memory->has_created, memory->created_ms);
+    describe_time(out, "updated", memory->updated_raw, memory->has_updated, memory->updated_ms);
+    for (size_t i = 0; i < memory->tag_count; i++)
+        describe_slice(out, "tag", memory->tags[i]);
+    describe_slice(out, "description", memory->description);
+    describe_slice(out, "collection", memory->collection);
 }
 
-static void test_shapes(void **state)
+static void decode(struct memory_decoder *decoder, const char *json, size_t size, struct text *ret_line)
 {
-    static const struct { const char *why, *json, *want; } rows[] = {
-        { "usual", "{\"id\":\"a\",\"type\":\"note\",\"audio\":true,\"image\":false,\"transcript\":\"Hi\",\"location_lat\":53.5459,\"location_lon\":9.9663,"
-                   "\"created_at\":\"2025-12-18T14:30:00Z\"}", "a|note|a|Hi|53.5459,9.9663|1766068200000" },
-        { "id only", "{\"id\":\"a\"}", "a|record|||-|-1" },
-        { "number id", "{\"id\":42}", "42|record|||-|-1" },
-        { "long number id is kept as written", "{\"id\":107677460544181387647107677460544181387647}", "107677460544181387647107677460544181387647|record|||-|-1" },
-        { "1e400 loses no memory", "{\"id\":1e400}", "1e400|record|||-|-1" },
-        { "id with blanks is kept", "{\"id\":\" a \"}", " a |record|||-|-1" },
-        { "id missing", "{\"type\":\"note\"}", "!id: missing" },
-        { "id null", "{\"id\":null}", "!id: missing" },
-        { "id empty", "{\"id\":\"\"}", "!id: empty" },
-        { "id list", "{\"id\":[1]}", "!id: neither" },
-        { "id boolean", "{\"id\":true}", "!id: neither" },
-        { "not an object", "5", "!not an object" },
-        { "null", "null", "!not an object" },
-        { "list", "[]", "!not an object" },
-        { "type null", "{\"id\":1,\"type\":null}", "1|record|||-|-1" },
-        { "type of another kind", "{\"id\":1,\"type\":[]}", "1|record|||-|-1" },
-        { "audio as text", "{\"id\":1,\"audio\":\"true\",\"image\":\"false\"}", "1|record|a||-|-1" },
-        { "audio as URL", "{\"id\":1,\"audio\":\"https://x/y.ogg\",\"image\":\"\"}", "1|record|a||-|-1" },
-        { "audio as number", "{\"id\":1,\"audio\":1,\"image\":0}", "1|record|a||-|-1" },
-        { "audio no", "{\"id\":1,\"audio\":\"no\",\"image\":\"NO\"}", "1|record|||-|-1" },
-        { "audio null, image object", "{\"id\":1,\"audio\":null,\"image\":{}}", "1|record|||-|-1" },
-        { "transcript null", "{\"id\":1,\"transcript\":null}", "1|record|||-|-1" },
-        { "transcript blank", "{\"id\":1,\"transcript\":\" \\n\\t\\u00a0\\u3000 \"}", "1|record|||-|-1" },
-        { "transcript trimmed, CR LF", "{\"id\":1,\"transcript\":\" a\\r\\nb\\rc \"}", "1|record||a\nb\nc|-|-1" },
-        { "transcript number", "{\"id\":1,\"transcript\":17}", "1|record||17|-|-1" },
-        { "transcript object", "{\"id\":1,\"transcript\":{}}", "!transcript: neither" },
-        { "control characters go", "{\"id\":1,\"transcript\":\"a\\u0001b\\u0085c\\u007fd\"}", "1|record||abcd|-|-1" },
-        { "NUL is shown", "{\"id\":1,\"transcript\":\"a\\u0000b\"}", "1|record||a\xEF\xBF\xBD" "b|-|-1" },
-        { "lone surrogate escape", "{\"id\":1,\"transcript\":\"a\\ud800b\"}", "1|record||a\xEF\xBF\xBD" "b|-|-1" },
-        { "surrogate pair is kept", "{\"id\":1,\"transcript\":\"\\ud83d\\ude00\"}", "1|record||\xF0\x9F\x98\x80|-|-1" },
-        { "invalid UTF-8", "{\"id\":1,\"transcript\":\"a\xFF" "b\xC0\xAF\"}", "1|record||a\xEF\xBF\xBD" "b\xEF\xBF\xBD\xEF\xBF\xBD|-|-1" },
-        { "raw surrogate bytes", "{\"id\":1,\"transcript\":\"\xED\xA0\x80\"}", "1|record||\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD|-|-1" },
-        { "location as text", "{\"id\":1,\"location_lat\":\"1.5\",\"location_lon\":\" -2.5 \"}", "1|record|||1.5000,-2.5000|-1" },
-        { "location 0/0", "{\"id\":1,\"location_lat\":0,\"location_lon\":0.0}", "1|record|||-|-1" },
-        { "location half", "{\"id\":1,\"location_lat\":1}", "1|record|||-|-1" },
-        { "location out of range", "{\"id\":1,\"location_lat\":91,\"location_lon\":0}", "1|record|||-|-1" },
-        { "location infinite", "{\"id\":1,\"location_lat\":1e999,\"location_lon\":0}", "1|record|||-|-1" },
-        { "location words", "{\"id\":1,\"location_lat\":\"north\",\"location_lon\":\"0x10\"}", "1|record|||-|-1" },
-        { "naive time is UTC", "{\"id\":1,\"created_at\":\"2025-12-18T14:30:00\"}", "1|record|||-|1766068200000" },
-        { "fraction and offset", "{\"id\":1,\"created_at\":\"2025-12-18T15:30:00.25+01:00\"}", "1|record|||-|1766068200250" },
-        { "year 0", "{\"id\":1,\"created_at\":\"0000-01-01T00:00:00Z\"}", "1|record|||-|-62167219200000" },
-        { "leap second", "{\"id\":1,\"created_at\":\"2016-12-31T23:59:60Z\"}", "1|record|||-|1483228800000" },
-        { "no time", "{\"id\":1,\"created_at\":\"yesterday\"}", "1|record|||-|-1" },
-        { "February 30", "{\"id\":1,\"created_at\":\"2025-02-30T00:00:00Z\"}", "1|record|||-|-1" },
-        { "the first of a repeated key", "{\"id\":\"a\",\"id\":\"b\"}", "a|record|||-|-1" },
-        { "unknown keys are ignored", "{\"id\":1,\"x\":{\"y\":[1,2]}}", "1|record|||-|-1" },
-        { "broken JSON", "{\"id\":1,}", "!JSON: " },
-        { "cut", "{\"id\":\"", "!JSON: " },
-        { "nothing", "", "!JSON: " },
+    AUTO_STRING char *exact = mem_resize(NULL, size > 0 ? size : 1, 1); /* no NUL behind it: a sanitizer sees a step over its end */
+    struct memory memory;
+    struct error err = { 0 };
+
+    memcpy(exact, json, size);
+    text_clear(ret_line);
+    if (memory_decode(decoder, exact, size, &memory, &err) == 0) {
+        describe(ret_line, &memory);
+    } else {
+        assert_int_equal(err.kind, ERROR_FAILED);
+        (void)text_append_format(ret_line, "! %s", err.message);
+    }
+}
+
+struct row {
+    const char *why, *json, *want;
+};
+
+/* "*" stands for the parser's own words, which differ between its versions. */
+static bool is_as_wanted(const char *got, const char *want)
+{
+    const char *star = strchr(want, '*');
+    size_t head = star != NULL ? (size_t)(star - want) : 0;
+    size_t tail = star != NULL ? strlen(star + 1) : 0;
+
+    if (star == NULL)
+        return strcmp(got, want) == 0;
+    return strlen(got) > head + tail && strncmp(got, want, head) == 0 && strcmp(got + strlen(got) - tail, star + 1) == 0;
+}
+
+/* Once in a decoder of their own, once all in the same one: nothing of an element stays for the next. */
+static void expect_rows(const struct row *rows, size_t count)
+{
+    AUTO(memory_decoder) struct memory_decoder *shared = memory_decoder_new();
+    AUTO_DONE(text) struct text line = { 0 };
+
+    text_init(&line, 0);
+    for (size_t i = 0; i < count; i++) {
+        AUTO(memory_decoder) struct memory_decoder *own = memory_decoder_new();
+        decode(own, rows[i].json, strlen(rows[i].json), &line);
+        if (!is_as_wanted(line.data, rows[i].want))
+            fail_msg("%s\n in: %s\ngot: %s\nwant: %s", rows[i].why, rows[i].json, line.data, rows[i].want);
+        decode(shared, rows[i].json, strlen(rows[i].json), &line);
+        if (!is_as_wanted(line.data, rows[i].want))
+            fail_msg("%s, in a decoder that was used before\ngot: %s\nwant: %s", rows[i].why, line.data, rows[i].want);
+    }
+}
+
+static void test_ids_and_types(void **state)
+{
+    static const struct row rows[] = {
+        { "only an id", "{\"id\":\"m\"}", "m record" },
+        { "a number as it is written", "{\"id\":12345678901234567890123}", "12345678901234567890123 record" },
+        { "a number with a fraction", "{\"id\":1.50}", "1.50 record" },
+        { "a number that no double holds", "{\"id\":1e999}", "1e999 record" },
+        { "any characters", "{\"id\":\"../a/b?~%2F #1\\\"\\\\'\"}", "../a/b?~%2F #1\"\\' record" },
+        { "emoji and right to left", "{\"id\":\"\\ud83d\\udea4\\u202e\"}", "\U0001F6A4\u202E record" },
+        { "blanks belong to it", "{\"id\":\" a\\r\\n \"}", " a\r\n  record" },
+        { "bad bytes belong to it: two such ids are two memories", "{\"id\":\"caf\xE9\",\"transcript\":\"caf\xE9\"}", "caf\xE9 record text<caf" BAD ">" },
+        { "half of a pair cannot be kept", "{\"id\":\"a\\ud800b\"}", "a" BAD "b record" },
+        { "missing", "{\"type\":\"note\"}", "! id: missing" },
+        { "null", "{\"id\":null}", "! id: missing" },
+        { "empty", "{\"id\":\"\"}", "! id: empty" },
+        { "true", "{\"id\":true}", "! id: neither a string nor a number" },
+        { "a list", "{\"id\":[\"m\"]}", "! id: neither a string nor a number" },
+        { "an object", "{\"id\":{\"$oid\":\"m\"}}", "! id: neither a string nor a number" },
+        { "the first of a repeated key counts", "{\"id\":\"a\",\"id\":\"b\",\"type\":null,\"type\":\"note\"}", "a record" },
+        { "the key by its meaning", "{\"\\u0069d\":\"a\"}", "a record" },
+        { "keys are exact", "{\"ID\":\"a\",\"Id\":\"b\"}", "! id: missing" },
+        { "a type", "{\"id\":\"m\",\"type\":\"photo\"}", "m photo" },
+        { "a type nobody knows", "{\"id\":\"m\",\"type\":\"Kassette \\u2116 7\"}", "m Kassette \u2116 7" },
+        { "an empty type", "{\"id\":\"m\",\"type\":\" \"}", "m record" },
+        { "a type that is a number", "{\"id\":\"m\",\"type\":7}", "m 7" },
+        { "a type that is none", "{\"id\":\"m\",\"type\":{}}", "m record" },
+        { "unknown fields are passed over", "{\"x\":[{\"id\":\"n\"}],\"id\":\"m\",\"gcs_uri\":\"gs://x\",\"user\":{\"id\":1}}", "m record" },
     };
-    AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
     (void)state;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct memory memory;
-        struct error err = { 0 };
-        char got[500];
-        if (memory_decode(decoder, rows[i].json, strlen(rows[i].json), &memory, &err) < 0)
-            (void)snprintf(got, sizeof got, "!%s", err.message);
-        else
-            describe(&memory, got, sizeof got);
-        if (rows[i].want[0] == '!' ? strncmp(got, rows[i].want, strlen(rows[i].want)) != 0 : strcmp(got, rows[i].want) != 0)
-            fail_msg("%s: got %s, want %s", rows[i].why, got, rows[i].want);
-    }
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_media(void **state)
+{
+    static const struct row rows[] = {
+        { "true and false", "{\"id\":\"m\",\"audio\":true,\"image\":false}", "m record audio" },
+        { "as words", "{\"id\":\"m\",\"audio\":\"true\",\"image\":\"false\"}", "m record audio" },
+        { "as words in capitals", "{\"id\":\"m\",\"audio\":\"FALSE\",\"image\":\"No\"}", "m record" },
+        { "an address", "{\"id\":\"m\",\"audio\":\"\",\"image\":\"https://x/y.png\"}", "m record image" },
+        { "numbers", "{\"id\":\"m\",\"audio\":1,\"image\":0}", "m record audio" },
+        { "zero in other words", "{\"id\":\"m\",\"audio\":0.0,\"image\":\"0\"}", "m record" },
+        { "null", "{\"id\":\"m\",\"audio\":null,\"image\":null}", "m record" },
+        { "null as a word", "{\"id\":\"m\",\"audio\":\"null\",\"image\":\"yes\"}", "m record image" },
+        { "blanks", "{\"id\":\"m\",\"audio\":\"  \",\"image\":\" no \"}", "m record" },
+        { "what is no flag is none", "{\"id\":\"m\",\"audio\":[],\"image\":{\"a\":1}}", "m record" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_transcripts(void **state)
+{
+    static const struct row rows[] = {
+        { "words", "{\"id\":\"m\",\"transcript\":\"Met Ana #boats\"}", "m record text<Met Ana #boats>" },
+        { "empty", "{\"id\":\"m\",\"transcript\":\"\"}", "m record" },
+        { "null", "{\"id\":\"m\",\"transcript\":null}", "m record" },
+        { "blank in every script", "{\"id\":\"m\",\"transcript\":\" \\r\\n\\t\\u3000\\u00a0\"}", "m record" },
+        { "only controls", "{\"id\":\"m\",\"transcript\":\"\\u0001\\u007f\"}", "m record" },
+        { "trimmed", "{\"id\":\"m\",\"transcript\":\"\\n a \\n\\n b \\n\"}", "m record text<a \n\n b>" },
+        { "line ends", "{\"id\":\"m\",\"transcript\":\"a\\r\\nb\\rc\"}", "m record text<a\nb\nc>" },
+        { "controls", "{\"id\":\"m\",\"transcript\":\"a\\u0000b\\u001b[1mc\\u0085\\u009bd\"}", "m record text<a" BAD "b[1mcd>" },
+        { "half of a pair", "{\"id\":\"m\",\"transcript\":\"a\\ud83d b\"}", "m record text<a" BAD " b>" },
+        { "halves the wrong way round", "{\"id\":\"m\",\"transcript\":\"\\ude00\\ud83d\"}", "m record text<" BAD BAD ">" },
+        { "bad bytes", "{\"id\":\"m\",\"transcript\":\"a\xFF\xC0\xAF" "b\"}", "m record text<a" BAD BAD BAD "b>" },
+        { "a raw surrogate", "{\"id\":\"m\",\"transcript\":\"\xED\xA0\x80\"}", "m record text<" BAD BAD BAD ">" },
+        { "bad bytes and half of a pair", "{\"id\":\"m\",\"transcript\":\"\xFF\\udfff\"}", "m record text<" BAD BAD ">" },
+        { "a raw line end, which JSON forbids", "{\"id\":\"m\",\"transcript\":\"a\nb\"}", "m record text<a\nb>" },
+        { "a number", "{\"id\":\"m\",\"transcript\":42}", "m record text<42>" },
+        { "what cannot be taken as text", "{\"id\":\"m\",\"transcript\":{\"text\":\"a\"}}", "! transcript: neither a string nor null" },
+        { "nor can this", "{\"id\":\"m\",\"transcript\":false}", "! transcript: neither a string nor null" },
+        { "marks of a model stay", "{\"id\":\"m\",\"transcript\":\"<|endoftext|>\"}", "m record text<<|endoftext|>>" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_locations(void **state)
+{
+    static const struct row rows[] = {
+        { "numbers", "{\"id\":\"m\",\"location_lat\":53.5459,\"location_lon\":9.9663}", "m record at(53.545900 9.966300)" },
+        { "strings", "{\"id\":\"m\",\"location_lat\":\" 53.5459\",\"location_lon\":\"-9.5\"}", "m record at(53.545900 -9.500000)" },
+        { "as people write", "{\"id\":\"m\",\"location_lat\":\"+05.\",\"location_lon\":\".5\"}", "m record at(5.000000 0.500000)" },
+        { "with an exponent", "{\"id\":\"m\",\"location_lat\":5.35459e1,\"location_lon\":\"99663E-4\"}", "m record at(53.545900 9.966300)" },
+        { "very many digits", "{\"id\":\"m\",\"location_lat\":53.54590000000000000000000000001,\"location_lon\":9.96629999999999999999999}", "m record at(53.545900 9.966300)" },
+        { "0/0 says: none", "{\"id\":\"m\",\"location_lat\":0,\"location_lon\":0.0}", "m record" },
+        { "0/0 as strings, and minus", "{\"id\":\"m\",\"location_lat\":\"0\",\"location_lon\":\"-0.0\"}", "m record" },
+        { "on the equator", "{\"id\":\"m\",\"location_lat\":-0.0,\"location_lon\":9}", "m record at(0.000000 9.000000)" },
+        { "null", "{\"id\":\"m\",\"location_lat\":null,\"location_lon\":null}", "m record" },
+        { "half a pair", "{\"id\":\"m\",\"location_lat\":53.5}", "m record" },
+        { "half a pair of nothing", "{\"id\":\"m\",\"location_lat\":53.5,\"location_lon\":\"\"}", "m record" },
+        { "at the edge", "{\"id\":\"m\",\"location_lat\":-90,\"location_lon\":180}", "m record at(-90.000000 180.000000)" },
+        { "over the edge", "{\"id\":\"m\",\"location_lat\":90.0001,\"location_lon\":9}", "m record" },
+        { "far over it", "{\"id\":\"m\",\"location_lat\":9,\"location_lon\":-181}", "m record" },
+        { "not finite", "{\"id\":\"m\",\"location_lat\":1e999,\"location_lon\":-1e999}", "m record" },
+        { "not numbers", "{\"id\":\"m\",\"location_lat\":\"NaN\",\"location_lon\":\"0x10\"}", "m record" },
+        { "two signs", "{\"id\":\"m\",\"location_lat\":\"--5\",\"location_lon\":\"+-5\"}", "m record" },
+        { "a comma is a guess", "{\"id\":\"m\",\"location_lat\":\"53,5\",\"location_lon\":\"9,9\"}", "m record" },
+        { "degrees in words", "{\"id\":\"m\",\"location_lat\":\"53.5 N\",\"location_lon\":\".\"}", "m record" },
+        { "true", "{\"id\":\"m\",\"location_lat\":true,\"location_lon\":true}", "m record" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_times(void **state)
+{
+    static const struct row rows[] = {
+        { "UTC", "{\"id\":\"m\",\"created_at\":\"2025-12-18T14:30:00Z\"}", "m record created<2025-12-18T14:30:00Z>=2025-12-18T14:30:00Z" },
+        { "a fraction and an offset", "{\"id\":\"m\",\"created_at\":\"2025-12-18T14:30:00.123456+05:30\"}", "m record created<2025-12-18T14:30:00.123456+05:30>=2025-12-18T09:00:00.123Z" },
+        { "naive is UTC", "{\"id\":\"m\",\"created_at\":\"2006-01-02T15:04:05\"}", "m record created<2006-01-02T15:04:05>=2006-01-02T15:04:05Z" },
+        { "blanks around", "{\"id\":\"m\",\"created_at\":\" 2006-01-02T15:04:05Z\\n\"}", "m record created<2006-01-02T15:04:05Z>=2006-01-02T15:04:05Z" },
+        { "a leap second", "{\"id\":\"m\",\"created_at\":\"2016-12-31T23:59:60Z\"}", "m record created<2016-12-31T23:59:60Z>=2017-01-01T00:00:00Z" },
+        { "the year 0", "{\"id\":\"m\",\"created_at\":\"0000-01-01T00:00:00Z\"}", "m record created<0000-01-01T00:00:00Z>=0000-01-01T00:00:00Z" },
+        { "before the year 0", "{\"id\":\"m\",\"created_at\":\"0000-01-01T00:00:00+01:00\"}", "m record created<0000-01-01T00:00:00+01:00>" },
+        { "the year 9999", "{\"id\":\"m\",\"created_at\":\"9999-12-31T23:59:59Z\"}", "m record created<9999-12-31T23:59:59Z>=9999-12-31T23:59:59Z" },
+        { "after the year 9999", "{\"id\":\"m\",\"created_at\":\"9999-12-31T23:59:60Z\"}", "m record created<9999-12-31T23:59:60Z>" },
+        { "before 1970", "{\"id\":\"m\",\"created_at\":\"1969-12-31T23:59:59.5Z\"}", "m record created<1969-12-31T23:59:59.5Z>=1969-12-31T23:59:59.500Z" },
+        { "no such day", "{\"id\":\"m\",\"created_at\":\"2025-02-29T00:00:00Z\"}", "m record created<2025-02-29T00:00:00Z>" },
+        { "words", "{\"id\":\"m\",\"created_at\":\"yesterday\\u0007\"}", "m record created<yesterday>" },
+        { "a number", "{\"id\":\"m\",\"created_at\":1766068200}", "m record created<1766068200>" },
+        { "empty, null, a list", "{\"id\":\"m\",\"created_at\":\"\",\"updated_at\":null}", "m record" },
+        { "updated", "{\"id\":\"m\",\"updated_at\":\"2025-12-18 14:30:00z\"}", "m record updated<2025-12-18 14:30:00z>=2025-12-18T14:30:00Z" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_newer_fields(void **state)
+{
+    static const struct row rows[] = {
+        { "tags", "{\"id\":\"m\",\"tags\":[\"a\",\" b \",\"\",null,7,[\"x\"],\"c\\r\\nd\"]}", "m record tag<a> tag<b> tag<7> tag<c\nd>" },
+        { "tags that are none", "{\"id\":\"m\",\"tags\":\"a,b\"}", "m record" },
+        { "tags that are an object", "{\"id\":\"m\",\"tags\":{\"a\":\"b\"}}", "m record" },
+        { "description and collection", "{\"id\":\"m\",\"description\":\"d\\r\\n\",\"collection_name\":\"c\"}", "m record description<d> collection<c>" },
+        { "several unclean fields at once", "{\"id\":\"m\",\"type\":\"n\\u0001\",\"transcript\":\"a\\r\",\"description\":\"\\u0000\",\"tags\":[\"\\u0000\"]}",
+          "m n text<a> tag<" BAD "> description<" BAD ">" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_no_memory(void **state)
+{
+    static const struct row rows[] = {
+        { "null", "null", "! not an object" },
+        { "a number", "5", "! not an object" },
+        { "a string", "\"x\"", "! not an object" },
+        { "a list", "[{\"id\":\"m\"}]", "! not an object" },
+        { "nothing", "", "! JSON: * at byte 0" },
+        { "a bad literal", "{\"id\":\"m\",\"audio\":tru}", "! JSON: * at byte 18" },
+        { "a missing comma", "{\"id\":\"m\" \"type\":\"n\"}", "! JSON: * at byte 10" },
+        { "something behind it", "{\"id\":\"m\"}}", "! JSON: * at byte 10" },
+        { "the place is the one in the element, though bytes before it were mended", "{\"id\":\"\n\\ud800\",\"audio\":tru}", "! JSON: * at byte 24" },
+        { "an escape that is none", "{\"id\":\"\\x\"}", "! JSON: * at byte 8" },
+        { "NaN", "{\"id\":NaN}", "! JSON: * at byte 6" },
+    };
+    (void)state;
+
+    expect_rows(rows, ARRAY_LENGTH(rows));
+}
+
+static void nest(struct text *out, size_t depth, char open, char close)
+{
+    text_clear(out);
+    (void)text_append(out, " {\"id\":\"m\",\"x\":");
+    for (size_t i = 1; i < depth; i++)
+        (void)text_append(out, open == '[' ? "[" : "{\"[\":");
+    (void)text_append(out, "\"]}\\\"]\"");
+    for (size_t i = 1; i < depth; i++)
+        (void)text_append_char(out, close);
+    (void)text_append(out, "}");
 }
 
 static void test_depth(void **state)
 {
     AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
     AUTO_DONE(text) struct text json = { 0 };
+    AUTO_DONE(text) struct text line = { 0 };
+    static const struct { size_t depth; char open, close; const char *want; } rows[] = {
+        { 64, '[', ']', "m record" },
+        { 65, '[', ']', "! JSON: nested deeper than 64" },
+        { 64, '{', '}', "m record" },
+        { 65, '{', '}', "! JSON: nested deeper than 64" },
+        { 1000000, '[', ']', "! JSON: nested deeper than 64" },
+    };
+    (void)state;
+
+    text_init(&json, 0);
+    text_init(&line, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        nest(&json, rows[i].depth, rows[i].open, rows[i].close);
+        decode(decoder, json.data, json.size, &line);
+        if (strcmp(line.data, rows[i].want) != 0)
+            fail_msg("%c %zu deep: %s", rows[i].open, rows[i].depth, line.data);
+    }
+}
+
+static void test_limits(void **state)
+{
+    AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
+    AUTO_DONE(text) struct text json = { 0 };
+    AUTO_STRING char *id = mem_resize(NULL, MEMORY_ID_MAXIMUM + 2, 1);
     struct memory memory;
     struct error err = { 0 };
     (void)state;
 
     text_init(&json, 0);
-    (void)text_append(&json, "{\"id\":1,\"x\":");
-    for (int i = 0; i < 1000000; i++)
-        (void)text_append_char(&json, '[');
+    memset(id, 'i', MEMORY_ID_MAXIMUM + 1);
+    id[MEMORY_ID_MAXIMUM] = '\0';
+    (void)text_append_format(&json, "{\"id\":\"%s\",\"tags\":[\"t\"", id);
+    for (int i = 1; i < 100; i++)
+        (void)text_append_format(&json, ",\"t%d\"", i);
+    (void)text_append(&json, "]}");
+    assert_int_equal(memory_decode(decoder, json.data, json.size, &memory, &err), 0);
+    assert_int_equal(memory.id.size, MEMORY_ID_MAXIMUM);
+    assert_int_equal(memory.tag_count, MEMORY_TAGS_MAXIMUM);
+    id[MEMORY_ID_MAXIMUM] = 'i';
+    id[MEMORY_ID_MAXIMUM + 1] = '\0';
+    text_clear(&json);
+    (void)text_append_format(&json, "{\"id\":\"%s\"}", id);
+    memory.tag_count = 7;
     assert_int_equal(memory_decode(decoder, json.data, json.size, &memory, &err), -1);
-    assert_non_null(strstr(err.message, "nested deeper"));
+    assert_string_equal(err.message, "id: longer than 8192 bytes");
+    assert_int_equal(memory.tag_count, 7); /* untouched on failure */
 }
 
-static void decode(struct memory_decoder *decoder, const char *json, uint8_t revision[SHA256_SIZE])
+/* A megabyte and more, clean and not, and a small one after it in the same decoder. */
+static void test_large_transcripts(void **state)
 {
-    struct memory memory;
-    struct error err = { 0 };
-
-    if (memory_decode(decoder, json, strlen(json), &memory, &err) < 0)
-        fail_msg("%s: %s", json, err.message);
-    memory_revision(&memory, revision);
-}
-
-static void test_revision(void **state)
-{
-    static const char base[] = "{\"id\":\"a\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}";
-    static const struct { const char *why, *json; bool is_same; } rows[] = {
-        { "the order of keys", "{\"tags\":[\"x\",\"y\"],\"created_at\":\"2025-12-18T14:30:00Z\",\"transcript\":\"Hi\",\"id\":\"a\"}", true },
-        { "another spelling of the time", "{\"id\":\"a\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T15:30:00+01:00\",\"tags\":[\"x\",\"y\"]}", true },
-        { "defaults written out", "{\"id\":\"a\",\"type\":\"record\",\"audio\":false,\"transcript\":\" Hi \",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", true },
-        { "updated_at does not reach the text", "{\"id\":\"a\",\"updated_at\":\"2026\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", true },
-        { "another word", "{\"id\":\"a\",\"transcript\":\"Ho\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", false },
-        { "a second later", "{\"id\":\"a\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:01Z\",\"tags\":[\"x\",\"y\"]}", false },
-        { "tags joined otherwise", "{\"id\":\"a\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"xy\"]}", false },
-        { "audio came", "{\"id\":\"a\",\"audio\":true,\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", false },
-        { "a description", "{\"id\":\"a\",\"description\":\"d\",\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", false },
-        { "a place", "{\"id\":\"a\",\"location_lat\":1,\"location_lon\":1,\"transcript\":\"Hi\",\"created_at\":\"2025-12-18T14:30:00Z\",\"tags\":[\"x\",\"y\"]}", false },
-    };
     AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
-    uint8_t want[SHA256_SIZE];
-    uint8_t got[SHA256_SIZE];
+    AUTO_DONE(text) struct text json = { 0 };
+    static const struct { const char *piece; size_t want; } rows[] = { { "Met Ana. ", 9 }, { "\\u0000", 3 }, { "a\\r\\n", 2 }, { "\xFF", 3 } };
+    enum { PIECES = 300000 };
     (void)state;
 
-    decode(decoder, base, want);
+    text_init(&json, 0);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        decode(decoder, rows[i].json, got);
-        if ((memcmp(want, got, sizeof got) == 0) != rows[i].is_same)
-            fail_msg("%s", rows[i].why);
+        struct memory memory;
+        text_clear(&json);
+        (void)text_append(&json, "{\"id\":\"m\",\"type\":\"a\\rb\",\"transcript\":\"x");
+        for (int j = 0; j < PIECES; j++)
+            (void)text_append(&json, rows[i].piece);
+        (void)text_append(&json, "x\",\"description\":\"d\\r\"}");
+        assert_int_equal(memory_decode(decoder, json.data, json.size, &memory, NULL), 0);
+        assert_int_equal(memory.transcript.size, 2 + PIECES * rows[i].want);
+        assert_memory_equal(memory.type.data, "a\nb", 3); /* did not move while the others were cleaned */
+        assert_memory_equal(memory.description.data, "d", 1);
+        assert_int_equal(memory_decode(decoder, "{\"id\":\"n\\r\",\"type\":\"b\\r\"}", 25, &memory, NULL), 0);
+        assert_memory_equal(memory.id.data, "n\r", 2);
     }
 }
 
-/* ---- Identity ---- */
-
-static void test_names(void **state)
+static void test_degrees(void **state)
 {
-    static const struct { const char *source, *context, *id, *want; } rows[] = {
-        { "default", "ctx1", "42", "memory~ctx1~42" },
-        { "default", "a b", "../x", "memory~a%20b~%2E%2E%2Fx" },
-        { "other", "c", "~", "memory~other~c~%7E" },
-        { "default", "c", "\n\xC3\xA9", "memory~c~%0A%C3%A9" },
-        { "default", "c", "107677460544181387647___mft", "memory~c~107677460544181387647___mft" },
+    static const struct { double degrees; const char *want; } rows[] = {
+        { 0, "0.000000" }, { 53.5459, "53.545900" }, { -0.5, "-0.500000" }, { -180, "-180.000000" }, { 1e-6, "0.000001" }, { -1e-7, "0.000000" },
+        { 0.9999996, "1.000000" }, { 89.9999994, "89.999999" }, { 179.9999999, "180.000000" }, { -9.0000014, "-9.000001" },
     };
-    AUTO_DONE(text) struct text name = { 0 };
-    AUTO_DONE(text) struct text source = { 0 };
-    AUTO_DONE(text) struct text context = { 0 };
-    AUTO_DONE(text) struct text id = { 0 };
     (void)state;
 
-    text_init(&name, 0);
-    text_init(&source, 0);
-    text_init(&context, 0);
-    text_init(&id, 0);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        text_clear(&name);
-        identity_document_name(&name, rows[i].source, rows[i].context, slice(rows[i].id));
-        assert_string_equal(name.data, rows[i].want);
-        assert_true(identity_parse_name(name.data, &source, &context, &id));
-        assert_string_equal(source.data, rows[i].source);
-        assert_string_equal(context.data, rows[i].context);
-        assert_string_equal(id.data, rows[i].id);
+        char words[MEMORY_DEGREES_SIZE];
+        memory_degrees_text(rows[i].degrees, words);
+        assert_string_equal(words, rows[i].want);
     }
-}
-
-static void test_long_parts_are_shortened_and_differ(void **state)
-{
-    char long_id[401];
-    AUTO_DONE(text) struct text a = { 0 };
-    AUTO_DONE(text) struct text b = { 0 };
-    AUTO_DONE(text) struct text part = { 0 };
-    (void)state;
-
-    memset(long_id, 'x', 400);
-    long_id[400] = '\0';
-    text_init(&a, 0);
-    text_init(&b, 0);
-    text_init(&part, 0);
-    identity_document_name(&a, "default", "c", slice(long_id));
-    long_id[399] = 'y';
-    identity_document_name(&b, "default", "c", slice(long_id));
-    assert_int_equal(a.size, strlen("memory~c~") + 80 + 1 + 32);
-    assert_string_not_equal(a.data, b.data);
-    assert_false(identity_parse_name(a.data, &part, &part, &part));
-}
-
-static void test_names_that_are_not_ours(void **state)
-{
-    static const char *const names[] = { "", "memory", "memory~", "memory~a", "memory://a/b", "memory~a~b~c~d", "memory~a~%", "memory~a~%2", "memory~a~%zz", "memory~a~%41",
-                                         "memory~a~b c", "memory~~b", "notes.txt" };
-    AUTO_DONE(text) struct text source = { 0 };
-    AUTO_DONE(text) struct text context = { 0 };
-    AUTO_DONE(text) struct text id = { 0 };
-    (void)state;
-
-    text_init(&source, 0);
-    text_init(&context, 0);
-    text_init(&id, 0);
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-        if (identity_parse_name(names[i], &source, &context, &id))
-            fail_msg("\"%s\" was taken as ours", names[i]);
-}
-
-static void test_marks(void **state)
-{
-    char long_id[600];
-    char mark[REVISION_MARK_SIZE] = "";
-    uint8_t revision[SHA256_SIZE] = { 0xAB, 0xCD, 0xEF, 1, 2, 3 };
-    AUTO_DONE(text) struct text line = { 0 };
-    (void)state;
-
-    text_init(&line, 0);
-    identity_revision_mark(revision, mark);
-    assert_string_equal(mark, "abcdef010203");
-    memset(long_id, 'k', sizeof long_id - 1);
-    long_id[sizeof long_id - 1] = '\0';
-    identity_first_line(&line, "ctx", slice(long_id), mark);
-    assert_true(line.size <= 250); /* what a listing shows */
-    memset(mark, 0, sizeof mark);
-    assert_true(identity_find_mark(line.data, line.size, mark));
-    assert_string_equal(mark, "abcdef010203");
-    static const char *const others[] = { "", "hello", "[memory://c/1]", "[memory://c/1 revision 12]", "[memory://c/1 revision abcdef01020G]", "[memory://c/1 rev",
-                                          "x[memory://c/1 revision abcdef010203]", "[DUPLICATE:filename] Original document: doc-1" };
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        if (identity_find_mark(others[i], strlen(others[i]), mark))
-            fail_msg("a mark was found in \"%s\"", others[i]);
-}
-
-/* ---- Sanitising ---- */
-
-static void test_sanitise(void **state)
-{
-    static const struct { const char *why; const char *in; size_t size; const char *want; } rows[] = {
-        { "clean", "a\tb\nc \xE2\x82\xAC", 9, "a\tb\nc \xE2\x82\xAC" },
-        { "CR LF and CR", "a\r\nb\rc\r\n\r\n", 10, "a\nb\nc\n\n" },
-        { "NUL", "a\0b", 3, "a\xEF\xBF\xBD" "b" },
-        { "control", "\x1B[31m\x7F", 6, "[31m" },
-        { "noncharacters", "\xEF\xBF\xBE\xEF\xBF\xBF!", 7, "!" },
-        { "overlong", "\xC0\x80", 2, "\xEF\xBF\xBD\xEF\xBF\xBD" },
-        { "cut sequence", "\xF0\x9F\x98", 3, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
-    };
-    AUTO_DONE(text) struct text out = { 0 };
-    (void)state;
-
-    text_init(&out, 0);
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        text_clear(&out);
-        sanitise_append(&out, rows[i].in, rows[i].size);
-        if (strcmp(out.data, rows[i].want) != 0)
-            fail_msg("%s: %s", rows[i].why, out.data);
-    }
-    assert_true(is(sanitise_trim(slice(" \t\xC2\xA0" "a b\xE3\x80\x80\n")), "a b"));
-    assert_true(is(sanitise_trim(slice(" \n ")), ""));
-    assert_true(is(sanitise_trim(slice("\xEF\xBB\xBF" "x")), "x"));
-    text_clear(&out);
-    assert_false(sanitise_json(&out, "\"a\\n\\u0041\"", 11));
-    text_clear(&out);
-    assert_true(sanitise_json(&out, "\"\\udc00\\ud800\\u0041\\\\\"", 23 - 1));
-    assert_string_equal(out.data, "\"\\ufffd\\ufffd\\u0041\\\\\"");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_ids_and_types),
+        cmocka_unit_test(test_media),
+        cmocka_unit_test(test_transcripts),
+        cmocka_unit_test(test_locations),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_newer_fields),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_revision),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_long_parts_are_shortened_and_differ),
-        cmocka_unit_test(test_names_that_are_not_ours),
-        cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_sanitise),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_large_transcripts),
+        cmocka_unit_test(test_degrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
