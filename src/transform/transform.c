@@ -1,6 +1,5 @@
 #include "transform/transform.h"
 
-#include "base/time_text.h"
 #include "memory/identity.h"
 #include "transform/transform_internal.h"
 
@@ -22,6 +21,13 @@ bool transform_strategy_from_name(const char *name, enum transform_strategy *ret
         return true;
     }
     return false;
+}
+
+void transform_join_lines(struct text *text, size_t start)
+{
+    for (size_t i = start; i < text->size; i++)
+        if (text->data[i] == '\n' || text->data[i] == '\t')
+            text->data[i] = ' ';
 }
 
 void transform_render(const struct transform_settings *settings, const struct memory *memory, struct text *out)

@@ -15,9 +15,7 @@ static void append_on_one_line(struct text *out, struct slice slice)
     size_t start = out->size;
 
     append_slice(out, slice);
-    for (size_t i = start; i < out->size; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\t')
-            out->data[i] = ' ';
+    transform_join_lines(out, start);
 }
 
 static void append_id(struct text *out, struct slice id)
@@ -26,9 +24,20 @@ static void append_id(struct text *out, struct slice id)
 
     /* The id is kept exactly elsewhere; in a text it must be clean. */
     sanitise_append(out, id.data, id.size);
-    for (size_t i = start; i < out->size; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\t')
-            out->data[i] = ' ';
+    transform_join_lines(out, start);
+}
+
+static void append_location(struct text *out, const struct memory *memory)
+{
+    char words[MEMORY_DEGREES_SIZE];
+
+    (void)text_append(out, "\nLocation: (");
+    memory_degrees_text(memory->latitude, words);
+    (void)text_append(out, words);
+    (void)text_append(out, ", ");
+    memory_degrees_text(memory->longitude, words);
+    (void)text_append(out, words);
+    (void)text_append_char(out, ')');
 }
 
 static void append_recorded(struct text *out, const struct memory *memory)
@@ -56,8 +65,10 @@ void transform_standard(const struct transform_settings *settings, const struct 
     (void)text_append(out, "\nRecorded: ");
     append_recorded(out, memory);
     if (memory->has_location)
-        (void)text_append_format(out, "\nLocation: (%.6f, %.6f)", memory->latitude, memory->longitude);
-    (void)text_append_format(out, "\nMedia Available: %s\n", media[(memory->has_audio ? 1 : 0) + (memory->has_image ? 2 : 0)]);
+        append_location(out, memory);
+    (void)text_append(out, "\nMedia Available: ");
+    (void)text_append(out, media[(memory->has_audio ? 1 : 0) + (memory->has_image ? 2 : 0)]);
+    (void)text_append_char(out, '\n');
     if (settings->extract_tags)
         transform_append_tags(memory, out);
     (void)text_append(out, "\nTranscript:\n");

@@ -12,31 +12,12 @@ struct tags {
 
 static void add_tag(struct tags *tags, struct slice tag)
 {
-    if (tag.size == 0 || tag.size > TAG_BYTES_MAXIMUM || tags->count == TAGS_MAXIMUM || memchr(tag.data, '\n', tag.size) != NULL)
+    if (tag.size == 0 || tag.size > TAG_BYTES_MAXIMUM || tags->count == TAGS_MAXIMUM)
         return;
     for (size_t i = 0; i < tags->count; i++)
         if (tags->tag[i].size == tag.size && memcmp(tags->tag[i].data, tag.data, tag.size) == 0)
             return;
     tags->tag[tags->count++] = tag;
-}
-
-/* Code points that are letters, digits or _ in any script, near enough: everything outside ASCII but the known blocks of punctuation, blanks,
- * symbols and pictures. */
-static bool is_word_code(uint32_t code)
-{
-    static const struct { uint32_t first, last; } others[] = {
-        { 0x80, 0xA9 }, { 0xAB, 0xB1 }, { 0xB4, 0xB4 }, { 0xB6, 0xB8 }, { 0xBB, 0xBB }, { 0xBF, 0xBF }, { 0xD7, 0xD7 }, { 0xF7, 0xF7 },
-        { 0x2000, 0x206F }, { 0x20A0, 0x20CF }, { 0x2190, 0x23FF }, { 0x2500, 0x2BFF }, { 0x2E00, 0x2E7F }, { 0x3000, 0x3004 },
-        { 0x3008, 0x3020 }, { 0x3030, 0x3030 }, { 0xFE10, 0xFE6F }, { 0xFF01, 0xFF0F }, { 0xFF1A, 0xFF20 }, { 0xFF3B, 0xFF3E },
-        { 0xFF5B, 0xFF65 }, { 0xFFF0, 0xFFFF }, { 0x1F000, 0x1FAFF }, { 0xE0000, 0xE0FFF },
-    };
-
-    if (code < 0x80)
-        return (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') || (code >= '0' && code <= '9') || code == '_';
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        if (code >= others[i].first && code <= others[i].last)
-            return false;
-    return true;
 }
 
 /* The transcript is valid UTF-8 by now. */
@@ -68,7 +49,7 @@ static void add_hashtags(struct tags *tags, struct slice transcript)
         at = ++start;
         while (at < end) {
             size_t length = read_code(at, (size_t)(end - at), &code);
-            if (!is_word_code(code))
+            if (!transform_is_word(code))
                 break;
             at += length;
         }
@@ -79,6 +60,7 @@ static void add_hashtags(struct tags *tags, struct slice transcript)
 void transform_append_tags(const struct memory *memory, struct text *out)
 {
     struct tags tags = { .count = 0 };
+    size_t start = out->size;
 
     for (size_t i = 0; i < memory->tag_count; i++)
         add_tag(&tags, memory->tags[i]);
@@ -87,6 +69,7 @@ void transform_append_tags(const struct memory *memory, struct text *out)
         (void)text_append(out, i == 0 ? "Tags: " : ", ");
         (void)text_append_bytes(out, tags.tag[i].data, tags.tag[i].size);
     }
+    transform_join_lines(out, start);
     if (tags.count > 0)
         (void)text_append_char(out, '\n');
 }
