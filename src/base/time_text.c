@@ -55,6 +55,8 @@ static int days_in_month(int year, int month)
 
 /* ---- Reading ---- */
 
+static const int64_t FIRST_MS = -62167219200000, LAST_MS = 253402300799999; /* 0000-01-01T00:00:00Z, 9999-12-31T23:59:59.999Z */
+
 struct reader {
     const char *at, *end;
 };
@@ -124,6 +126,7 @@ bool time_text_parse(const char *text, size_t size, int64_t *ret_ms)
     int year, month, day, hour, minute, second;
     int ms = 0;
     int offset = 0;
+    int64_t instant;
 
     if (!read_digits(&reader, 4, &year) || !read_one_of(&reader, "-") || !read_digits(&reader, 2, &month) || !read_one_of(&reader, "-") ||
         !read_digits(&reader, 2, &day) || !read_one_of(&reader, "Tt ") || !read_digits(&reader, 2, &hour) || !read_one_of(&reader, ":") ||
@@ -132,7 +135,10 @@ bool time_text_parse(const char *text, size_t size, int64_t *ret_ms)
         return false;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
         return false;
-    *ret_ms = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000 + second * 1000 + ms;
+    instant = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000 + second * 1000 + ms;
+    if (instant < FIRST_MS || instant > LAST_MS) /* the offset or a leap second led out of the years that we write */
+        return false;
+    *ret_ms = instant;
     return true;
 }
 
