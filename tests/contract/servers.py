@@ -81,6 +81,11 @@ class Real(Started):
         self.process.wait(60 * SLOW)
         self.url = self.launch(self.command(self.url.rsplit(":", 1)[1], {**self.start, "slow": False}))
 
+    def heal(self):
+        """The model refuses nothing any more."""
+        stub = json.loads(pathlib.Path(self.folder, "run.json").read_text())["stub_url"]
+        request(stub + "/control", "POST", json.dumps({"fail_match": ""}).encode())
+
     def stop(self):
         super().stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -103,6 +108,9 @@ class Fake(Started):
 
     def crash(self):
         request(self.url + "/_fake/control", "POST", json.dumps({"restart": True, "process_delay_ms": 0}).encode())
+
+    def heal(self):
+        request(self.url + "/_fake/control", "POST", json.dumps({"fail_match": ""}).encode())
 
 
 class Foreign:
