@@ -50,7 +50,8 @@ static int option_of(int code)
 /* A key on the command line is seen by every user of the machine: taken, hidden from now on, and said so. */
 static void hide_secret(struct cli *cli, int id, char *argument)
 {
-    cli->values[id] = mem_copy_string(argument); /* lives as long as the process */
+    mem_free(cli->secret);
+    cli->values[id] = cli->secret = mem_copy_string(argument);
     memset(argument, 'x', strlen(argument));
     log_warn("cli", "", "--%s: a key on the command line can be read by others; use the environment or a file", option_rows[id].name);
 }
@@ -411,6 +412,7 @@ int cli_main(int argc, char **argv)
     }
     text_done(&cli.out);
     mem_free(cli.connectors);
+    mem_free(cli.secret);
     config_free(cli.config);
     log_close();
     return code;

@@ -55,6 +55,7 @@ struct cli {
     const char *values[OPTIONS];   /* NULL: not given; flags: "" */
     const char **connectors;       /* by -c */
     size_t connector_count;
+    char *secret;                  /* the one that came on the command line; owned */
     const char **words;            /* plain words behind the command */
     size_t word_count;
     bool json, quiet, color;

@@ -424,7 +424,8 @@ void target_send_pending(struct target_run *target, bool committed)
         }
         start_call(target, command.kind, command.batch, command.page, command.track);
     }
-    memmove(target->pending + kept, target->pending + count, (target->pending_count - count) * sizeof *target->pending);
+    if (target->pending_count > count)
+        memmove(target->pending + kept, target->pending + count, (target->pending_count - count) * sizeof *target->pending);
     target->pending_count = kept + target->pending_count - count;
 }
 
