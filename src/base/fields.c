@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NAME_MAXIMUM = 64 };
+enum { NAME_MAXIMUM = 64, URL_MAXIMUM = 4096, SHOWN_MAXIMUM = 60 };
 
 static void *at(const void *record, size_t offset)
 {
@@ -55,25 +55,48 @@ static bool parse_number(const char *text, const struct unit *units, double *ret
     return false;
 }
 
-static void describe_limit(const struct field *field, double limit, char *out, size_t room)
+static void print_scaled(double value, const struct unit *units, struct text *out)
 {
+    const struct unit *best = &units[0];
+
+    if (value == 0) {
+        (void)text_append_char(out, '0');
+        return;
+    }
+    for (; units->name != NULL; units++)
+        if (value >= units->factor && fmod(value, units->factor) == 0)
+            best = units;
+    (void)text_append_format(out, "%.0f%s", value / best->factor, best->name);
+}
+
+static void print_number(const struct field *field, double value, struct text *out)
+{
+    static const struct unit duration_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 }, { NULL, 0 } };
+    static const struct unit size_units[] = {
+        { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 }, { "TiB", 1099511627776 }, { NULL, 0 },
+    };
+
     if (field->type == FIELD_DURATION)
-        (void)snprintf(out, room, "%g s", limit / 1000);
-    else if (field->type == FIELD_SIZE && limit >= 1048576)
-        (void)snprintf(out, room, "%g MiB", limit / 1048576);
+        print_scaled(value, duration_units, out);
+    else if (field->type == FIELD_SIZE)
+        print_scaled(value, size_units, out);
+    else if (value == floor(value) && fabs(value) < 1e15)
+        (void)text_append_format(out, "%.0f", value);
     else
-        (void)snprintf(out, room, "%.17g", limit);
+        (void)text_append_format(out, "%g", value);
 }
 
 static int check_limits(const struct field *field, double value, struct error *err)
 {
-    char low[40], high[40];
+    AUTO_DONE(text) struct text range = { 0 };
 
     if ((field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max))
         return 0;
-    describe_limit(field, field->min, low, sizeof low);
-    describe_limit(field, field->max, high, sizeof high);
-    return error_set(err, ERROR_CONFIG, "is out of range: %s to %s", low, high);
+    text_init(&range, 100);
+    print_number(field, field->min, &range);
+    (void)text_append(&range, " to ");
+    print_number(field, field->max, &range);
+    return error_set(err, ERROR_CONFIG, "is out of range: %s", range.data);
 }
 
 const char *field_type_words(const struct field *field)
@@ -94,7 +117,7 @@ static int set_number(const struct field *field, void *place, const char *text, 
     double value;
 
     if (!parse_number(text, units, &value) || (field->type == FIELD_INTEGER && value != floor(value)))
-        return error_set(err, ERROR_CONFIG, "\"%.60s\" is not %s", text, field_type_words(field));
+        return error_set(err, ERROR_CONFIG, "is not %s", field_type_words(field));
     if (check_limits(field, value, err) < 0)
         return -1;
     if (fabs(value) > 9e18)
@@ -115,7 +138,7 @@ static int set_boolean(void *place, const char *text, struct error *err)
     else if (strcasecmp(text, "false") == 0)
         *(bool *)place = false;
     else
-        return error_set(err, ERROR_CONFIG, "\"%.60s\" is neither true nor false", text);
+        return error_set(err, ERROR_CONFIG, "is neither true nor false");
     return 0;
 }
 
@@ -130,7 +153,7 @@ static int set_choice(const struct field *field, void *place, const char *text, 
         }
         (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "", field->choices[i]);
     }
-    return error_set(err, ERROR_CONFIG, "\"%.60s\" is not one of %s", text, list);
+    return error_set(err, ERROR_CONFIG, "is not one of %s", list);
 }
 
 static void set_string(void *place, const char *text)
@@ -145,10 +168,22 @@ static int set_url(void *place, const char *text, struct error *err)
 {
     AUTO_DONE(text) struct text normal = { 0 };
 
-    text_init(&normal, 4096);
+    text_init(&normal, URL_MAXIMUM);
+    if (strlen(text) > URL_MAXIMUM / 2) /* curl may make it longer */
+        return error_set(err, ERROR_CONFIG, "the URL is too long");
     if (text[0] != '\0' && http_url_check(text, &normal, err) < 0)
         return -1;
     set_string(place, normal.data);
+    return 0;
+}
+
+/* A key goes into a header: a line end inside (often that of the file or command it was read from) would end the header. */
+static int set_secret(void *place, const char *text, struct error *err)
+{
+    for (const char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7F)
+            return error_set(err, ERROR_CONFIG, "has a control character inside (a line end at its end, perhaps)");
+    set_string(place, text);
     return 0;
 }
 
@@ -166,30 +201,32 @@ static void free_list(struct field_list *list)
     *list = (struct field_list){ 0 };
 }
 
+/* "a, b": for variables and flags; YAML has lists of its own. */
 static void set_list(void *place, const char *text)
 {
-    AUTO_STRING char *copy = mem_copy_string(text);
-    char *at_item = copy;
-
     free_list(place);
-    while (*at_item != '\0') {
-        size_t length = strcspn(at_item, ",");
-        bool more = at_item[length] == ',';
-        at_item[length] = '\0';
-        while (*at_item == ' ')
-            at_item++;
-        if (*at_item != '\0')
-            field_list_add(place, at_item);
-        at_item += strlen(at_item) + (more ? 1 : 0);
+    while (*text != '\0') {
+        size_t length = strcspn(text, ",");
+        size_t blanks = strspn(text, " ");
+        size_t end = length;
+        while (end > blanks && text[end - 1] == ' ')
+            end--;
+        if (end > blanks) {
+            AUTO_STRING char *item = mem_copy_bytes(text + blanks, end - blanks);
+            field_list_add(place, item);
+        }
+        text += length + (text[length] == ',' ? 1 : 0);
     }
 }
 
-int field_set(const struct field *field, void *record, const char *text, struct error *err)
+/* The messages name neither the field nor the value. */
+static int set_value(const struct field *field, void *record, const char *text, struct error *err)
 {
     void *place = at(record, field->offset);
 
     if (field->only != NULL && strcasecmp(field->only, text) != 0)
-        return error_set(err, ERROR_CONFIG, "\"%.60s\" is not possible: %s; leave it at \"%s\"", text, field->why, field->only);
+        return error_set(err, ERROR_CONFIG, "is not possible: %s; leave it %s%s%s", field->why, field->only[0] != '\0' ? "at \"" : "empty", field->only,
+                         field->only[0] != '\0' ? "\"" : "");
     switch (field->type) {
     case FIELD_BOOLEAN:
         return set_boolean(place, text, err);
@@ -202,13 +239,52 @@ int field_set(const struct field *field, void *record, const char *text, struct 
         return set_choice(field, place, text, err);
     case FIELD_URL:
         return set_url(place, text, err);
+    case FIELD_SECRET:
+        return set_secret(place, text, err);
     case FIELD_LIST:
         set_list(place, text);
         return 0;
-    default:
-        set_string(place, text);
-        return 0;
+    case FIELD_STRING:
+        break;
     }
+    set_string(place, text);
+    return 0;
+}
+
+static int begin_with(struct error *err, const char *subject)
+{
+    struct error why;
+
+    if (err == NULL)
+        return -1;
+    why = *err;
+    return error_set(err, ERROR_CONFIG, "%s %s", subject, why.message);
+}
+
+int field_set(const struct field *field, void *record, const char *text, struct error *err)
+{
+    char quoted[SHOWN_MAXIMUM + 3];
+
+    /* a URL with a password inside is not for the screen */
+    if (field->type == FIELD_SECRET || (field->type == FIELD_URL && strchr(text, '@') != NULL))
+        return field_set_unseen(field, record, text, err);
+    if (set_value(field, record, text, err) == 0)
+        return 0;
+    if (field->type == FIELD_URL)
+        return -1; /* http_url_check has quoted it */
+    (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", SHOWN_MAXIMUM, text);
+    return begin_with(err, quoted);
+}
+
+int field_set_unseen(const struct field *field, void *record, const char *text, struct error *err)
+{
+    if (set_value(field, record, text, err) == 0)
+        return 0;
+    if (field->type == FIELD_URL && strchr(text, '@') != NULL)
+        return error_set(err, ERROR_CONFIG, "the URL is not possible, or has a user name or password inside: use the api_key setting instead");
+    if (field->type == FIELD_URL)
+        return error_set(err, ERROR_CONFIG, "the value is not %s", field_type_words(field));
+    return begin_with(err, "the value");
 }
 
 /* ---- Whole records ---- */
@@ -274,22 +350,9 @@ void fields_free(const struct field_group *group, void *record)
     }
 }
 
-static void print_scaled(double value, const struct unit *units, size_t last, struct text *out)
-{
-    for (size_t i = last; i > 0; i--) {
-        if (value >= units[i].factor && fmod(value, units[i].factor) == 0) {
-            (void)text_append_format(out, "%.0f%s", value / units[i].factor, units[i].name);
-            return;
-        }
-    }
-    (void)text_append_format(out, "%.0f%s", value, units[1].name);
-}
-
 void field_print(const struct field *field, const void *record, struct text *out)
 {
     const void *place = at(record, field->offset);
-    static const struct unit duration_units[] = { { "", 0 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
-    static const struct unit size_units[] = { { "", 0 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 } };
 
     switch (field->type) {
     case FIELD_SECRET:
@@ -305,14 +368,12 @@ void field_print(const struct field *field, const void *record, struct text *out
     case FIELD_INTEGER:
         (void)text_append_format(out, "%lld", (long long)*(const int64_t *)place);
         break;
+    case FIELD_SIZE:
+    case FIELD_DURATION:
+        print_number(field, (double)*(const int64_t *)place, out);
+        break;
     case FIELD_NUMBER:
         (void)text_append_format(out, "%g", *(const double *)place);
-        break;
-    case FIELD_SIZE:
-        print_scaled((double)*(const int64_t *)place, size_units, 4, out);
-        break;
-    case FIELD_DURATION:
-        print_scaled((double)*(const int64_t *)place, duration_units, 5, out);
         break;
     case FIELD_CHOICE:
         (void)text_append(out, field->choices[*(const int *)place]);
@@ -383,7 +444,8 @@ static void keep_nearest(const char *name, const char *candidate, const char **r
 const char *fields_nearest(const struct field_group *group, const char *name)
 {
     const char *best = NULL;
-    size_t distance = strlen(name) <= 4 ? 3 : 4;
+    size_t length = strlen(name);
+    size_t distance = length <= 2 ? 2 : length <= 4 ? 3 : 4; /* "x" is near to nothing */
 
     for (size_t i = 0; i < group->field_count; i++)
         keep_nearest(name, group->fields[i].name, &best, &distance);

@@ -66,8 +66,12 @@ struct field_group {
 void fields_set_defaults(const struct field_group *group, void *record);
 void fields_free(const struct field_group *group, void *record);
 
-/* One value from its text. -1 with a message that says what is expected, without naming the field. */
+/* One value from its text; the old one stays on failure. -1 with a message that quotes the value and says what is expected, without naming
+ * the field. */
 int field_set(const struct field *field, void *record, const char *text, struct error *err);
+/* The same for a value that nobody may see: it came out of a variable or a file of secrets, so the message does not quote it. field_set
+ * treats secrets so by itself. */
+int field_set_unseen(const struct field *field, void *record, const char *text, struct error *err);
 void field_list_add(struct field_list *list, const char *item);
 void *field_array_add(const struct field_group *group, void *record); /* a new item with its defaults */
 

@@ -173,5 +173,5 @@ bool file_is_readable_by_others(const char *path)
 {
     struct stat found;
 
-    return stat(path, &found) == 0 && (found.st_mode & (S_IRGRP | S_IROTH)) != 0;
+    return stat(path, &found) == 0 && (found.st_mode & S_IROTH) != 0;
 }

@@ -18,11 +18,11 @@ int file_read(const char *path, size_t maximum, struct text *text, struct error 
 /* New file, synced, renamed over the old one, folder synced; a failure leaves the last good one. mode e.g. 0600. */
 int file_replace(const char *path, const void *bytes, size_t size, unsigned mode, struct error *err);
 
-/* A lock that ends with the process (open file description lock, flock where there is none). Writes pid and host name into
+/* A lock that ends with the process (flock: it belongs to the open file, not to the process's table of files). Writes pid and host name into
  * the file. -1 with ERROR_CONFLICT and the holder's words when somebody has it. *ret_fd is kept open for as long as the lock. */
 int file_lock(const char *path, int *ret_fd, struct error *err);
 
 int64_t file_free_bytes(const char *folder); /* for unprivileged users; -1 when unknown */
-bool file_is_readable_by_others(const char *path);
+bool file_is_readable_by_others(const char *path); /* by everybody; a group may be meant to (0640 root:memory-connector) */
 
 #endif

@@ -7,23 +7,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-enum { LINE_MAXIMUM = 4096 };
+enum {
+    /* poll promises 4096 bytes of room in a pipe; as JSON these two are at most twice as long, and the rest of a line is short */
+    WORDS_MAXIMUM = 1800,
+    SUBJECT_MAXIMUM = 160,
+    PATIENCE_MS = 200,
+};
 
 static struct {
     pthread_mutex_t lock;
-    enum log_level level;
+    atomic_int level; /* read without the lock */
     enum log_format format;
     bool color;
+    bool is_stuck;    /* the reader did not read the last time */
     int fd;
     char path[1024];
-    uint64_t lost;
+    atomic_uint_least64_t lost;
     void (*clear)(void *context);
     void (*draw)(void *context);
     void *hook_context;
@@ -59,9 +67,11 @@ int log_open(const struct log_settings *settings, struct error *err)
             return error_set(err, ERROR_IO, "cannot open the log file %s: %s", settings->file_path, strerror(errno));
     }
     (void)pthread_mutex_lock(&the_log.lock);
-    the_log.level = settings->level;
+    atomic_store(&the_log.level, (int)settings->level);
     the_log.format = settings->format;
     the_log.color = settings->color && fd == STDERR_FILENO;
+    if (the_log.fd != STDERR_FILENO)
+        (void)close(the_log.fd);
     the_log.fd = fd;
     (void)snprintf(the_log.path, sizeof the_log.path, "%s", settings->file_path != NULL ? settings->file_path : "");
     (void)pthread_mutex_unlock(&the_log.lock);
@@ -88,7 +98,7 @@ void log_close(void)
         (void)close(the_log.fd);
     the_log.fd = STDERR_FILENO;
     the_log.path[0] = '\0';
-    the_log.level = LOG_WARN;
+    atomic_store(&the_log.level, LOG_WARN);
     the_log.format = LOG_CONSOLE;
     the_log.color = false;
     (void)pthread_mutex_unlock(&the_log.lock);
@@ -96,12 +106,12 @@ void log_close(void)
 
 bool log_is_on(enum log_level level)
 {
-    return level >= the_log.level;
+    return (int)level >= atomic_load_explicit(&the_log.level, memory_order_relaxed);
 }
 
 uint64_t log_lost_lines(void)
 {
-    return the_log.lost;
+    return atomic_load(&the_log.lost);
 }
 
 void log_set_progress_hook(void (*clear)(void *context), void (*draw)(void *context), void *context)
@@ -113,50 +123,13 @@ void log_set_progress_hook(void (*clear)(void *context), void (*draw)(void *cont
     (void)pthread_mutex_unlock(&the_log.lock);
 }
 
-/* Bidi marks (U+200E, U+200F, U+202A..U+202E, U+2066..U+2069), C1 (U+0080..U+009F): their length in bytes; 0: harmless. */
-static size_t harmful_length(const unsigned char *at, size_t left)
-{
-    if (*at < 0x20 || *at == 0x7F)
-        return 1;
-    if (left >= 2 && at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F)
-        return 2;
-    if (left >= 3 && at[0] == 0xE2 && at[1] == 0x80 && (at[2] == 0x8E || at[2] == 0x8F || (at[2] >= 0xA8 && at[2] <= 0xAE)))
-        return 3;
-    if (left >= 3 && at[0] == 0xE2 && at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9)
-        return 3;
-    return 0;
-}
-
-static void append_harmless(struct text *line, const char *words)
-{
-    size_t left = strlen(words);
-
-    for (const unsigned char *at = (const unsigned char *)words; left > 0;) {
-        size_t length = harmful_length(at, left);
-        if (length == 0) {
-            (void)text_append_bytes(line, at, 1);
-            length = 1;
-        } else {
-            for (size_t i = 0; i < length; i++)
-                (void)text_append_format(line, "\\x%02x", at[i]);
-        }
-        at += length;
-        left -= length;
-    }
-}
-
 static void write_console(struct text *line, enum log_level level, const char *now, const char *component, const char *subject, const char *words)
 {
     static const char *const colors[] = { "\033[2m", "", "\033[33m", "\033[31m", "" };
 
     (void)text_append_format(line, "%s %s%-5s%s ", now, the_log.color ? colors[level] : "", level_names[level], the_log.color ? "\033[0m" : "");
     (void)text_append(line, component);
-    if (subject[0] != '\0') {
-        (void)text_append_char(line, ' ');
-        append_harmless(line, subject);
-    }
-    (void)text_append(line, ": ");
-    append_harmless(line, words);
+    (void)text_append_format(line, "%s%s: %s", subject[0] != '\0' ? " " : "", subject, words);
 }
 
 static void write_json(struct text *line, enum log_level level, const char *now, const char *component, const char *subject, const char *words)
@@ -168,39 +141,62 @@ static void write_json(struct text *line, enum log_level level, const char *now,
     json_write_string(&writer, "ts", now);
     json_write_string(&writer, "level", level_names[level]);
     json_write_string(&writer, "component", component);
-    json_write_bytes(&writer, "msg", words, strlen(words));
+    json_write_string(&writer, "msg", words);
     if (subject[0] != '\0')
-        json_write_bytes(&writer, strcmp(component, "target") == 0 ? "target" : "connector", subject, strlen(subject));
+        json_write_string(&writer, strcmp(component, "target") == 0 ? "target" : "connector", subject);
     json_write_close(&writer);
+}
+
+/* A reader that does not read (a full pipe, a terminal that is held) gets a moment once, then its lines are dropped until it reads again:
+ * delivery must not stand still for a log. */
+static bool can_write(void)
+{
+    struct pollfd watched = { .fd = the_log.fd, .events = POLLOUT };
+    int ready = poll(&watched, 1, the_log.is_stuck ? 0 : PATIENCE_MS);
+
+    the_log.is_stuck = ready == 0;
+    return ready != 0; /* a failure is write's to report */
 }
 
 static void put_line(struct text *line)
 {
+    ssize_t put = -1;
+
     (void)text_append_char(line, '\n');
-    if (write(the_log.fd, line->data, line->size) != (ssize_t)line->size)
-        the_log.lost++;
+    if (can_write())
+        do
+            put = write(the_log.fd, line->data, line->size);
+        while (put < 0 && errno == EINTR);
+    if (put != (ssize_t)line->size)
+        atomic_fetch_add(&the_log.lost, 1);
 }
 
 void log_line(enum log_level level, const char *component, const char *subject, const char *format, ...)
 {
-    char words[LINE_MAXIMUM];
+    char raw[WORDS_MAXIMUM + 1];
     char now[TIME_TEXT_SIZE];
     AUTO_DONE(text) struct text line = { 0 };
+    AUTO_DONE(text) struct text words = { 0 };
+    AUTO_DONE(text) struct text about = { 0 };
     va_list args;
     int saved = errno;
 
     if (!log_is_on(level))
         return;
     va_start(args, format);
-    (void)vsnprintf(words, sizeof words, format, args);
+    (void)vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
-    text_init(&line, 8 * LINE_MAXIMUM);
+    text_init(&words, WORDS_MAXIMUM);
+    (void)text_append_harmless(&words, raw, strlen(raw));
+    text_init(&about, SUBJECT_MAXIMUM);
+    (void)text_append_harmless(&about, subject, strlen(subject));
+    text_init(&line, 0);
     time_text_rfc3339(clock_wall_ms() / 1000 * 1000, now);
     (void)pthread_mutex_lock(&the_log.lock);
     if (the_log.format == LOG_JSON)
-        write_json(&line, level, now, component, subject, words);
+        write_json(&line, level, now, component, about.data, words.data);
     else
-        write_console(&line, level, now, component, subject, words);
+        write_console(&line, level, now, component, about.data, words.data);
     if (the_log.clear != NULL && the_log.fd == STDERR_FILENO)
         the_log.clear(the_log.hook_context);
     put_line(&line);

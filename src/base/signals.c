@@ -1,5 +1,6 @@
 #include "base/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -11,6 +12,8 @@ static void *wake_context;
 
 static void on_signal(int number)
 {
+    int saved = errno; /* the wake-up writes to a descriptor */
+
     if (number == SIGHUP) {
         hangup = 1;
     } else {
@@ -19,6 +22,7 @@ static void on_signal(int number)
     }
     if (wake_function != NULL)
         wake_function(wake_context);
+    errno = saved;
 }
 
 void signals_install(void (*wake)(void *context), void *context)
@@ -47,8 +51,8 @@ int signals_stop_number(void)
 
 bool signals_take_hangup(void)
 {
-    bool was = hangup != 0;
-
-    hangup = 0;
-    return was;
+    if (hangup == 0)
+        return false;
+    hangup = 0; /* one that comes right now has the same effect as the one before */
+    return true;
 }

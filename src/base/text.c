@@ -118,3 +118,55 @@ int text_append_format(struct text *text, const char *format, ...)
     text->size += (size_t)size;
     return 0;
 }
+
+/* ---- Characters ---- */
+
+size_t text_read_character(const char *bytes, size_t left, uint32_t *ret_code)
+{
+    static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    const unsigned char *at = (const unsigned char *)bytes;
+    size_t length;
+    uint32_t code;
+
+    if (left == 0)
+        return 0;
+    length = *at < 0x80 ? 1 : *at >= 0xC2 && *at < 0xE0 ? 2 : *at >= 0xE0 && *at < 0xF0 ? 3 : *at >= 0xF0 && *at < 0xF5 ? 4 : 0;
+    if (length == 0 || length > left)
+        return 0;
+    code = length == 1 ? *at : (uint32_t)(*at & (0xFF >> (length + 1)));
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+        code = code << 6 | (at[i] & 0x3F);
+    }
+    if (code < smallest[length] || (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF)
+        return 0;
+    *ret_code = code;
+    return length;
+}
+
+static bool is_harmful(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+}
+
+int text_append_harmless(struct text *text, const char *bytes, size_t size)
+{
+    int result = 0;
+
+    while (size > 0 && result == 0) {
+        uint32_t code = 0;
+        size_t length = text_read_character(bytes, size, &code);
+        bool is_shown = length > 0 && !is_harmful(code);
+        if (length == 0)
+            length = 1;
+        if (is_shown)
+            result = text_append_bytes(text, bytes, length);
+        for (size_t i = 0; !is_shown && result == 0 && i < length; i++)
+            result = text_append_format(text, "\\x%02x", (unsigned char)bytes[i]);
+        bytes += length;
+        size -= length;
+    }
+    return result;
+}

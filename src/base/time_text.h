@@ -16,7 +16,7 @@ enum { TIME_TEXT_SIZE = 40 }; /* enough for every text below */
  * blank for the T, lower case t and z. A leap second :60 becomes the following second. false: not a time; untouched. */
 bool time_text_parse(const char *text, size_t size, int64_t *ret_ms);
 
-/* HTTP dates (RFC 9110, the three forms) and delta seconds, for Date and Retry-After. false: neither. */
+/* HTTP dates (RFC 9110, the three forms), for Date and Retry-After. false: none; untouched. */
 bool time_text_parse_http_date(const char *text, int64_t *ret_ms);
 
 void time_text_rfc3339(int64_t ms, char ret_text[TIME_TEXT_SIZE]);        /* 2025-12-18T14:30:00Z, with .mmm unless 0 */

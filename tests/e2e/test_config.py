@@ -37,7 +37,7 @@ BAD = [
     ("memory_api: { url: 'http://x?a=1' }\n", ["must have no"]),
     ("memory_api: { timeout: soon }\n", ["is not a duration"]),
     ("memory_api: { timeout: 1e9h }\n", ["memory_api.timeout"]),
-    ("memory_api: { timeout: 0 }\n", ["out of range: 1 s to 3600 s"]),
+    ("memory_api: { timeout: 0 }\n", ["out of range: 1s to 1h"]),
     ("memory_api: { max_retries: 1.5 }\n", ["is not a whole number"]),
     ("memory_api: { max_retries: 0x10 }\n", ["is not a whole number"]),
     ("memory_api: { max_retries: 1_000 }\n", ["is not a whole number"]),

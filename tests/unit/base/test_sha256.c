@@ -1,0 +1,48 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/sha256.h"
+
+#include "base/auto.h"
+
+#include <string.h>
+
+/* Test vectors: FIPS 180-2, appendix B, and the empty message. */
+static void test_known_digests(void **state)
+{
+    static const struct { const char *text, *want; } rows[] = {
+        { "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+        { "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        uint8_t digest[SHA256_SIZE];
+        char hex[SHA256_HEX_SIZE];
+        sha256_of(rows[i].text, strlen(rows[i].text), digest);
+        sha256_hex(digest, sizeof digest, hex);
+        assert_string_equal(hex, rows[i].want);
+    }
+}
+
+static void test_a_part_as_hex(void **state)
+{
+    char hex[7];
+    (void)state;
+
+    sha256_hex((const uint8_t[]){ 0x00, 0xAB, 0xFF }, 3, hex);
+    assert_string_equal(hex, "00abff");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_digests),
+        cmocka_unit_test(test_a_part_as_hex),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
