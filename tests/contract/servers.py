@@ -96,7 +96,8 @@ class Fake(Started):
     is_fake = True
 
     def __init__(self, dialect, start):
-        command = [FAKES, "lightrag", "--dialect", dialect, "--port", 0, "--process-delay-ms", 3000 if start.get("slow") else 10]
+        command = [FAKES, "lightrag", "--dialect", dialect, "--port", 0, "--process-delay-ms", 3000 if start.get("slow") else 10,
+                   "--store-delay-ms", 100]
         for option in ("api_key", "workspace", "fail_match"):
             if start.get(option):
                 command += ["--" + option.replace("_", "-"), start[option]]
