@@ -37,7 +37,8 @@ struct raw_server {
     pthread_t thread;
     struct raw_exchange exchanges[RAW_EXCHANGES_MAXIMUM];
     size_t count;
-    char seen[RAW_EXCHANGES_MAXIMUM][RAW_SEEN_SIZE]; /* the requests, cut */
+    char seen[RAW_EXCHANGES_MAXIMUM][RAW_SEEN_SIZE]; /* the requests, cut; for the test by raw_server_seen */
+    atomic_size_t seen_count;
     atomic_size_t seen_bytes;                        /* of all requests */
     atomic_int connections;
     atomic_bool is_ending;
@@ -135,6 +136,7 @@ static void *raw_run(void *context)
             i--;
             continue;
         }
+        atomic_store(&server->seen_count, i + 1);
         if (exchange->answer != NULL)
             raw_send(server, fd, exchange);
         if (exchange->after == RAW_KEEP && i + 1 < server->count)
@@ -171,6 +173,14 @@ static struct raw_server *raw_server_start(const struct raw_exchange *exchanges,
     if (pthread_create(&server->thread, NULL, raw_run, server) != 0)
         abort();
     return server;
+}
+
+/* The request that was answered as exchange i. */
+static inline const char *raw_server_seen(struct raw_server *server, size_t i)
+{
+    if (atomic_load(&server->seen_count) <= i)
+        abort(); /* not read yet: only after its answer */
+    return server->seen[i];
 }
 
 static void raw_server_end(struct raw_server *server)
