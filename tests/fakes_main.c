@@ -1,9 +1,11 @@
 /* mc-fakes - the fake servers as programs, for tests that drive the real binary.
  *
  *   mc-fakes memory-api (--file F | --count N [--size B] [--seed S]) [--api-key K] [--port P]
- *   mc-fakes lightrag --dialect 1.5|1.4 [--api-key K] [--workspace W] [--store-delay-ms N] [--process-delay-ms N] [--fail-match T] [--lean] [--port P]
+ *   mc-fakes lightrag --dialect 1.5|1.4 [--api-key K] [--workspace W] [--store-delay-ms N] [--process-delay-ms N] [--fail-match T] [--lean]
+ *            [--dir D] [--port P]
  *
- * The first line on standard output is the URL. Ends on SIGTERM, SIGINT, or with its parent. */
+ * --dir keeps LightRAG's rows, so that kill -9 and a new start lose what the real server loses. The first line on standard output is the URL.
+ * Ends on SIGTERM, SIGINT, or with its parent (unless --stay). */
 #include "base/file.h"
 #include "base/mem.h"
 #include "fakes/fake_lightrag.h"
@@ -25,7 +27,8 @@ static const struct option options[] = {
     { "seed", required_argument, NULL, 'r' }, { "api-key", required_argument, NULL, 'k' }, { "port", required_argument, NULL, 'p' },
     { "dialect", required_argument, NULL, 'd' }, { "workspace", required_argument, NULL, 'w' },
     { "store-delay-ms", required_argument, NULL, 's' }, { "process-delay-ms", required_argument, NULL, 't' },
-    { "fail-match", required_argument, NULL, 'm' }, { "lean", no_argument, NULL, 'l' }, { NULL, 0, NULL, 0 },
+    { "fail-match", required_argument, NULL, 'm' }, { "lean", no_argument, NULL, 'l' },
+    { "dir", required_argument, NULL, 'D' }, { "stay", no_argument, NULL, 'S' }, { NULL, 0, NULL, 0 },
 };
 
 static int usage(void)
@@ -47,6 +50,8 @@ int main(int argc, char **argv)
     int number;
     int option;
     bool is_lightrag;
+    bool stays = false;
+    const char *folder = NULL;
 
     text_init(&json, FILE_MAXIMUM);
     if (argc < 2 || (strcmp(argv[1], "memory-api") != 0 && strcmp(argv[1], "lightrag") != 0))
@@ -67,17 +72,24 @@ int main(int argc, char **argv)
         case 'r': memories.seed = strtoull(optarg, NULL, 10); break;
         case 'k': memories.api_key = lightrag.api_key = optarg; break;
         case 'p': port = (int)strtol(optarg, NULL, 10); break;
-        case 'd': lightrag.is_14 = strcmp(optarg, "1.4") == 0; break;
+        case 'd':
+            lightrag.is_14 = strcmp(optarg, "1.4") == 0;
+            if (!lightrag.is_14 && strcmp(optarg, "1.5") != 0)
+                return usage();
+            break;
         case 'w': lightrag.workspace = optarg; break;
         case 's': lightrag.store_delay_ms = strtoll(optarg, NULL, 10); break;
         case 't': lightrag.process_delay_ms = strtoll(optarg, NULL, 10); break;
         case 'm': lightrag.fail_match = optarg; break;
         case 'l': lightrag.lean = true; break;
+        case 'D': folder = optarg; break;
+        case 'S': stays = true; break;
         default: return usage();
         }
     }
 #ifdef __linux__
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (!stays)
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -85,7 +97,8 @@ int main(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (is_lightrag) {
         struct fake_lightrag *fake = fake_lightrag_new(&lightrag);
-        if (fake_server_start(fake_lightrag_handle, fake, (uint16_t)port, BODY_MAXIMUM, &server, &err) == 0) {
+        if ((folder == NULL || fake_lightrag_open(fake, folder, &err) == 0) &&
+            fake_server_start(fake_lightrag_handle, fake, (uint16_t)port, BODY_MAXIMUM, &server, &err) == 0) {
             (void)printf("%s\n", fake_server_url(server));
             (void)fflush(stdout);
             (void)sigwait(&signals, &number);

@@ -11,6 +11,7 @@
 struct fake_request {
     const char *method, *path;      /* path decoded */
     const char *api_key;            /* X-API-Key; NULL when not sent */
+    const char *authorization;      /* NULL when not sent */
     const char *limit, *range;      /* query of the Memory API; NULL when not there */
     const char *label, *name, *q;   /* query of LightRAG's graph routes */
     const char *workspace;          /* header LIGHTRAG-WORKSPACE */

@@ -1,13 +1,20 @@
-/* fake_lightrag.h - LightRAG's document API as measured on 1.5.7 and 1.4.9.9: storing and processing happen later, names are refused, dup- rows
- * appear, nothing resumes by itself after a restart. What it keeps is kept in memory.
+/* fake_lightrag.h - LightRAG's document API as measured on 1.5.7 and 1.4.9.9: a 200 is a receipt, storing and processing happen later, names are
+ * refused, dup- rows appear, deletes are asynchronous, nothing resumes by itself after a restart. tests/contract compares it with the real ones.
  *
- * GET /_fake/ledger: {"inserts","texts","rows","live","doubled","lost","max_in_flight","processed",...}. POST /_fake/control:
- *   drop_every N      the answer of every Nth insert is dropped after the insert was taken
- *   fail_match TEXT   processing of documents that contain TEXT fails ("fail_times" N: so often, then it works)
+ * Not like the real ones: everything of a body counts as one chunk, HTML escapes in texts stay, the graph is a search in the texts.
+ *
+ * GET /_fake/ledger: {"inserts","texts","rows","live","doubled","lost","max_in_flight","processed",...,"requests":{"GET /health":1,...}}.
+ * POST /_fake/control, any of (an unknown word is refused with 422, so that a test cannot misspell a fault):
+ *   drop_every N      the answer of every Nth insert is dropped after the insert was taken; 0: none
+ *   fail_match TEXT   processing of documents that contain TEXT fails; fail_times N: so often each, then it works (0: for ever)
+ *   empty_match TEXT  documents that contain TEXT are processed without a chunk
  *   error_match TEXT  inserts that contain TEXT answer 500
- *   busy_ms N         inserts answer 409 "Pipeline is clearing ..." for so long
- *   status N, times N, retry_after S, word W, html true    the next inserts answer so
- *   store_delay_ms, process_delay_ms, latency_ms
+ *   busy_ms N         inserts answer 409 "Pipeline is clearing ..." for so long, deletes "busy"
+ *   times N           the next N inserts go wrong: status N, retry_after S, html true (200 with a page), or word W in place of "success";
+ *                     path P: not the inserts but the requests whose path begins with P
+ *   row_word W        unfinished rows have this status; "": none
+ *   max_pending N     inserts beyond so many unfinished documents answer 429; 0: no limit
+ *   store_delay_ms, store_item_ms (between two texts of one insert), process_delay_ms, delete_delay_ms, latency_ms (of inserts)
  *   restart true      what was accepted and not stored is lost, nothing runs until it is kicked
  *   wipe true         everything is gone */
 #ifndef MC_FAKES_FAKE_LIGHTRAG_H
@@ -20,8 +27,8 @@ struct fake_lightrag_settings {
     const char *api_key;         /* "" or NULL: none wanted */
     const char *workspace;       /* "" or NULL */
     int64_t store_delay_ms;
-    int64_t process_delay_ms;    /* per document */
-    bool lean;                   /* texts are not kept (benchmarks): queries find nothing */
+    int64_t process_delay_ms;    /* per document, one after the other */
+    bool lean;                   /* texts are not kept after processing (benchmarks): queries find nothing */
     const char *fail_match;      /* "" or NULL */
 };
 
@@ -31,5 +38,9 @@ struct fake_lightrag *fake_lightrag_new(const struct fake_lightrag_settings *set
 void fake_lightrag_free(struct fake_lightrag *fake);
 AUTO_DEFINE(fake_lightrag)
 fake_handler fake_lightrag_handle; /* its fake is a struct fake_lightrag */
+
+/* Keeps the stored rows in folder/rows.jsonl, after reading what is there: kill -9 of the process then is what it is for the real server (rows
+ * stay, what was only accepted is gone, nothing runs by itself). Before the first request. */
+int fake_lightrag_open(struct fake_lightrag *fake, const char *folder, struct error *err);
 
 #endif

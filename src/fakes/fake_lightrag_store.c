@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/time_text.h"
 
 #include <mbedtls/md5.h>
 #include <mbedtls/version.h>
@@ -12,22 +13,39 @@
 
 const char *fake_status_name(enum doc_status status)
 {
-    static const char *const names[] = { "pending", "processing", "processed", "failed" };
+    static const char *const names[] = { "PENDING", "PROCESSING", "PROCESSED", "FAILED" };
 
     return names[status];
 }
 
-uint64_t fake_hash(const char *bytes, size_t size)
+const char *fake_status_word(const struct fake_lightrag *fake, const struct doc *doc)
 {
-    uint64_t hash = 14695981039346656037u;
+    static const char *const words[] = { "pending", "processing", "processed", "failed" };
 
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211u;
-    hash ^= hash >> 31;
-    return hash != 0 ? hash : 1;
+    return fake->row_word[0] != '\0' && doc->status < DOC_PROCESSED ? fake->row_word : words[doc->status];
 }
 
-/* ---- Maps ---- */
+/* ---- Maps: hashes of 64 bits stand for their strings ---- */
+
+uint64_t fake_hash(const char *bytes, size_t size)
+{
+    const uint64_t factor = 0x9E3779B97F4A7C15u;
+    uint64_t hash = size * factor;
+    uint64_t word = 0;
+
+    for (; size >= sizeof word; bytes += sizeof word, size -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    memcpy(&word, bytes, size);
+    hash = (hash ^ word) * factor;
+    hash ^= hash >> 32;
+    hash *= 0xBF58476D1CE4E5B9u;
+    hash ^= hash >> 29;
+    return hash != 0 ? hash : 1;
+}
 
 static size_t find_slot(const struct map *map, uint64_t hash)
 {
@@ -67,28 +85,50 @@ void fake_map_put(struct map *map, uint64_t hash, int64_t index)
     map->slots[slot].index = index;
 }
 
-static bool is_live(const struct doc *doc)
+void fake_map_done(struct map *map)
 {
-    return !doc->is_deleted && doc->dup_kind == NULL;
+    mem_free(map->slots);
+    *map = (struct map){ 0 };
+}
+
+static uint64_t hash_string(const char *string)
+{
+    return fake_hash(string, strlen(string));
+}
+
+/* ---- Finding ---- */
+
+bool fake_is_live(const struct doc *doc)
+{
+    return !doc->is_deleted && doc->dup == NO_DUP;
 }
 
 int64_t fake_find_name(const struct fake_lightrag *fake, const char *name)
 {
-    int64_t index = fake_map_find(&fake->by_name, fake_hash(name, strlen(name)));
+    int64_t index = fake_map_find(&fake->by_name, hash_string(name));
 
-    return index != NO_DOC && is_live(&fake->docs[index]) ? index : NO_DOC;
+    while (index != NO_DOC && !fake_is_live(&fake->docs[index]))
+        index = fake->docs[index].older_of_name;
+    return index;
 }
 
 int64_t fake_find_content(const struct fake_lightrag *fake, uint64_t content)
 {
     int64_t index = fake_map_find(&fake->by_content, content);
 
-    return index != NO_DOC && is_live(&fake->docs[index]) ? index : NO_DOC;
+    return index != NO_DOC && fake_is_live(&fake->docs[index]) ? index : NO_DOC;
+}
+
+int64_t fake_find_id(const struct fake_lightrag *fake, const char *id)
+{
+    int64_t index = fake_map_find(&fake->by_id, hash_string(id));
+
+    return index != NO_DOC && !fake->docs[index].is_deleted ? index : NO_DOC;
 }
 
 /* ---- Rows ---- */
 
-static void make_id(const char *prefix, const char *bytes, size_t size, char ret_id[48])
+static void make_id(const char *prefix, const char *bytes, size_t size, char ret_id[DOC_ID_SIZE])
 {
     unsigned char digest[16];
     char hex[33];
@@ -99,262 +139,372 @@ static void make_id(const char *prefix, const char *bytes, size_t size, char ret
     (void)mbedtls_md5_ret((const unsigned char *)bytes, size, digest);
 #endif
     sha256_hex(digest, sizeof digest, hex);
-    (void)snprintf(ret_id, 48, "%s%s", prefix, hex);
+    (void)snprintf(ret_id, DOC_ID_SIZE, "%s%s", prefix, hex);
+}
+
+static int64_t count_characters(const char *text, size_t size)
+{
+    int64_t characters = 0;
+
+    for (size_t i = 0; i < size; i++)
+        characters += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return characters;
 }
 
 static char *summarise(const char *text, size_t size)
 {
     size_t at = 0;
-    size_t characters = 0;
 
-    while (at < size && characters < SUMMARY_CHARACTERS) {
+    for (size_t characters = 0; at < size && characters < SUMMARY_CHARACTERS; characters++) {
         at++;
         while (at < size && ((unsigned char)text[at] & 0xC0) == 0x80)
             at++;
-        characters++;
     }
     return at < size ? mem_format("%.*s...", (int)at, text) : mem_copy_bytes(text, size);
 }
 
-static struct doc *add_doc(struct fake_lightrag *fake, const struct task *task, const struct text_item *item, int64_t now_ms)
+const char *fake_store_track(struct fake_lightrag *fake, const char *track)
 {
-    uint64_t track = fake_hash(task->track, strlen(task->track));
+    if (fake->track_count > 0 && strcmp(fake->tracks[fake->track_count - 1], track) == 0)
+        return fake->tracks[fake->track_count - 1];
+    fake->tracks = mem_grow(fake->tracks, fake->track_count, &fake->track_capacity, sizeof *fake->tracks);
+    fake->tracks[fake->track_count] = mem_copy_string(track);
+    return fake->tracks[fake->track_count++];
+}
+
+static void fill_dup(struct fake_lightrag *fake, struct doc *doc)
+{
+    const struct doc *original = &fake->docs[doc->original];
+    bool is_name = doc->dup == DUP_FILENAME;
+    AUTO_STRING char *unique = mem_format("%s %lld", doc->track, (long long)fake->count);
+
+    make_id("dup-", unique, strlen(unique), doc->id);
+    doc->summary = mem_format("[DUPLICATE:%s] Original document: %s", is_name ? "filename" : "content_hash", original->id);
+    doc->failure = mem_format("%s Original doc_id: %s, Status: DocStatus.%s",
+                              is_name ? "File name already exists." : "Identical content already exists under another filename.",
+                              original->id, fake_status_name(original->status));
+    doc->status = DOC_FAILED;
+    fake->failed++;
+}
+
+static void fill_live(struct fake_lightrag *fake, struct doc *doc, struct text_item *item)
+{
+    int64_t index = fake->count;
+    uint64_t name = hash_string(doc->name);
+
+    if (fake->settings.is_14)
+        make_id("doc-", item->text, item->size, doc->id);
+    else
+        make_id("doc-", doc->name, strlen(doc->name), doc->id);
+    doc->summary = summarise(item->text, item->size);
+    doc->text = item->text;
+    item->text = NULL;
+    doc->older_of_name = fake_map_find(&fake->by_name, name);
+    fake_map_put(&fake->by_name, name, index);
+    fake_map_put(&fake->by_content, doc->content, index);
+    fake->live++;
+    fake->unfinished++;
+}
+
+struct doc *fake_store_add(struct fake_lightrag *fake, const char *track, int64_t created_us, struct text_item *item, int64_t original, enum doc_dup dup)
+{
     struct doc *doc;
 
     fake->docs = mem_grow(fake->docs, (size_t)fake->count, &fake->capacity, sizeof *fake->docs);
     doc = &fake->docs[fake->count];
     *doc = (struct doc){
-        .name = mem_copy_string(item->name), .length = item->size, .content = fake_hash(item->text, item->size), .created_ms = task->created_ms,
-        .updated_ms = now_ms, .status = DOC_PENDING, .failures_left = fake->fail_times > 0 ? fake->fail_times : -1,
-        .next_of_track = fake_map_find(&fake->by_track, track),
+        .name = mem_copy_string(item->name), .characters = count_characters(item->text, item->size), .content = fake_hash(item->text, item->size),
+        .track = track, .created_us = created_us, .updated_ms = created_us / 1000, .older_of_name = NO_DOC, .original = original, .dup = dup,
+        .next_of_track = fake_map_find(&fake->by_track, hash_string(track)),
     };
-    (void)snprintf(doc->track, sizeof doc->track, "%s", task->track);
-    fake_map_put(&fake->by_track, track, fake->count);
+    if (dup != NO_DUP)
+        fill_dup(fake, doc);
+    else
+        fill_live(fake, doc, item);
+    fake_map_put(&fake->by_id, hash_string(doc->id), fake->count);
+    fake_map_put(&fake->by_track, hash_string(track), fake->count);
+    if (!fake->is_order_old) {
+        fake->order = mem_grow(fake->order, (size_t)fake->order_count, &fake->order_capacity, sizeof *fake->order);
+        fake->order[fake->order_count++] = fake->count;
+    }
     fake->count++;
     return doc;
 }
 
-static void add_dup(struct fake_lightrag *fake, const struct task *task, const struct text_item *item, int64_t original, const char *kind, int64_t now_ms)
+void fake_store_end(struct fake_lightrag *fake, int64_t index, enum doc_status status, const char *failure, bool has_no_chunk, int64_t now_ms)
 {
-    char original_id[48];
-    struct doc *doc;
+    struct doc *doc = &fake->docs[index];
 
-    (void)snprintf(original_id, sizeof original_id, "%s", fake->docs[original].id);
-    doc = add_doc(fake, task, item, now_ms);
-    make_id("dup-", task->track, strlen(task->track), doc->id);
-    (void)snprintf(doc->id + 20, 20, "%012lld", (long long)fake->count);
-    doc->summary = mem_format("[DUPLICATE:%s] Original document: %s", kind, original_id);
-    doc->dup_kind = kind;
-    doc->status = DOC_FAILED;
-    (void)snprintf(doc->original, sizeof doc->original, "%s", original_id);
-    (void)snprintf(doc->failure, sizeof doc->failure, "%s Original doc_id: %s, Status: DocStatus.%s",
-                   strcmp(kind, "filename") == 0 ? "Document with this file name already exists." : "Identical content already exists under another filename.",
-                   original_id, "PROCESSED");
-    fake->failed++;
-}
-
-static void store_item(struct fake_lightrag *fake, const struct task *task, const struct text_item *item, int64_t now_ms)
-{
-    uint64_t content = fake_hash(item->text, item->size);
-    int64_t same_name = fake_find_name(fake, item->name);
-    int64_t same_content = fake_find_content(fake, content);
-    struct doc *doc;
-
-    if (fake->settings.is_14) {
-        /* Keyed by content only: a known text is dropped without trace, another text of the same name slips through. */
-        if (same_content != NO_DOC)
-            return;
-    } else if (same_name != NO_DOC || same_content != NO_DOC) {
-        add_dup(fake, task, item, same_name != NO_DOC ? same_name : same_content, same_name != NO_DOC ? "filename" : "content_hash", now_ms);
-        return;
+    mem_free(doc->failure);
+    doc->failure = mem_copy_string(failure);
+    doc->status = status;
+    doc->has_no_chunk = has_no_chunk;
+    doc->updated_ms = now_ms;
+    fake->unfinished--;
+    fake->processed += status == DOC_PROCESSED;
+    fake->failed += status == DOC_FAILED;
+    fake->failed_live += status == DOC_FAILED;
+    if (fake->settings.lean && status == DOC_PROCESSED) {
+        mem_free(doc->text);
+        doc->text = NULL;
     }
-    doc = add_doc(fake, task, item, now_ms);
-    if (fake->settings.is_14)
-        make_id("doc-", item->text, item->size, doc->id);
-    else
-        make_id("doc-", item->name, strlen(item->name), doc->id);
-    doc->summary = summarise(item->text, item->size);
-    doc->text = fake->settings.lean ? NULL : mem_copy_bytes(item->text, item->size);
-    fake_map_put(&fake->by_name, fake_hash(item->name, strlen(item->name)), fake->count - 1);
-    fake_map_put(&fake->by_content, content, fake->count - 1);
-    if (fake->settings.is_14 && strstr(item->text, "<|endoftext|>") != NULL)
-        (void)snprintf(doc->failure, sizeof doc->failure, "Encountered text corresponding to disallowed special token '<|endoftext|>'.");
-    else if (fake->fail_match[0] != '\0' && strstr(item->text, fake->fail_match) != NULL)
-        (void)snprintf(doc->failure, sizeof doc->failure, "C[1/1]: %s-chunk-000: BadRequestError: Error code: 400 - stub failure", doc->id);
-    fake->live++;
-    fake->unfinished++;
 }
 
-/* ---- Tasks ---- */
-
-void fake_store_accept(struct fake_lightrag *fake, struct text_item *items, size_t count, int64_t now_ms, char ret_track[48])
+void fake_store_delete(struct fake_lightrag *fake, int64_t index)
 {
+    struct doc *doc = &fake->docs[index];
+
+    fake->live -= fake_is_live(doc);
+    fake->processed -= doc->status == DOC_PROCESSED;
+    fake->failed -= doc->status == DOC_FAILED;
+    fake->failed_live -= doc->status == DOC_FAILED && doc->dup == NO_DUP;
+    fake->unfinished -= doc->status < DOC_PROCESSED;
+    doc->is_deleted = true;
+    fake->is_order_old = true;
+    mem_free(doc->text);
+    doc->text = NULL;
+}
+
+/* ---- Accepting and storing ---- */
+
+void fake_store_accept(struct fake_lightrag *fake, struct text_item *items, size_t count, const char **ret_track)
+{
+    struct time_fields f;
+    char track[TRACK_SIZE];
     struct task *task;
 
+    time_text_fields(fake->now_ms, &f);
+    (void)snprintf(track, sizeof track, "insert_%04d%02d%02d_%02d%02d%02d_%08x", f.year, f.month, f.day, f.hour, f.minute, f.second,
+                   (unsigned)((fake->track_count + (size_t)fake->now_ms) * 2654435761u));
     fake->tasks = mem_grow(fake->tasks, fake->task_count, &fake->task_capacity, sizeof *fake->tasks);
     task = &fake->tasks[fake->task_count++];
-    *task = (struct task){ .items = items, .count = count, .created_ms = now_ms, .due_ms = now_ms + fake->settings.store_delay_ms };
-    (void)snprintf(task->track, sizeof task->track, "insert_20260101_000000_%08llx", (unsigned long long)++fake->track_number);
-    (void)snprintf(ret_track, 48, "%s", task->track);
+    *task = (struct task){ .items = items, .count = count, .track = fake_store_track(fake, track), .created_ms = fake->now_ms,
+                           .due_ms = fake->now_ms + fake->settings.store_delay_ms };
+    *ret_track = task->track;
 }
 
-static void free_items(struct task *task)
+void fake_items_free(struct text_item *items, size_t count)
 {
-    for (size_t i = 0; i < task->count; i++) {
-        mem_free(task->items[i].name);
-        mem_free(task->items[i].text);
+    for (size_t i = 0; i < count; i++) {
+        mem_free(items[i].name);
+        mem_free(items[i].text);
     }
-    mem_free(task->items);
+    mem_free(items);
+}
+
+static void store_item(struct fake_lightrag *fake, const struct task *task, size_t number)
+{
+    struct text_item *item = &task->items[number];
+    int64_t same_name = fake->settings.is_14 ? NO_DOC : fake_find_name(fake, item->name);
+    int64_t same_content = fake_find_content(fake, fake_hash(item->text, item->size));
+    int64_t created_us = task->created_ms * 1000 + (number < 999 ? (int64_t)number : 999);
+    struct doc *doc;
+
+    if (fake->settings.is_14 && same_content != NO_DOC)
+        return; /* keyed by content: a known text is dropped without a trace, another text of the same name slips through */
+    if (same_name != NO_DOC)
+        doc = fake_store_add(fake, task->track, created_us, item, same_name, DUP_FILENAME);
+    else if (same_content != NO_DOC)
+        doc = fake_store_add(fake, task->track, created_us, item, same_content, DUP_CONTENT);
+    else
+        doc = fake_store_add(fake, task->track, created_us, item, NO_DOC, NO_DUP);
+    fake_disk_add(fake, doc, item);
 }
 
 static void start_pipeline(struct fake_lightrag *fake, int64_t now_ms)
 {
-    if (!fake->is_running) {
-        fake->cursor = 0;
-        fake->busy_since_ms = now_ms;
-    }
+    if (!fake->is_running)
+        fake->since_ms = now_ms;
     fake->is_running = true;
 }
 
-static void revive_failed(struct fake_lightrag *fake, int64_t now_ms)
+static void revive_failed(struct fake_lightrag *fake)
 {
-    for (int64_t i = 0; i < fake->count; i++) {
+    for (int64_t i = 0; i < fake->count && fake->failed_live > 0; i++) {
         struct doc *doc = &fake->docs[i];
-        if (!is_live(doc) || doc->status == DOC_PROCESSED || doc->status == DOC_PENDING)
+        if (!fake_is_live(doc) || doc->status != DOC_FAILED)
             continue;
-        if (doc->status == DOC_FAILED) {
-            fake->failed--;
-            fake->unfinished++;
-        }
         doc->status = DOC_PENDING;
-        doc->updated_ms = now_ms;
+        fake->failed--;
+        fake->failed_live--;
+        fake->unfinished++;
+        if (i < fake->cursor)
+            fake->cursor = i;
     }
-    fake->cursor = 0;
 }
 
-static void run_tasks(struct fake_lightrag *fake, int64_t now_ms)
+void fake_store_reprocess(struct fake_lightrag *fake, int64_t now_ms)
+{
+    if (fake->is_running) {
+        fake->wants_retry = true;
+        return;
+    }
+    revive_failed(fake);
+    start_pipeline(fake, now_ms);
+}
+
+static int64_t due_of_next(const struct fake_lightrag *fake, const struct task *task)
+{
+    return task->due_ms + fake->store_item_ms * (int64_t)task->next;
+}
+
+static void run_tasks(struct fake_lightrag *fake)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < fake->task_count; i++) {
         struct task *task = &fake->tasks[i];
-        if (task->due_ms > now_ms) {
-            fake->tasks[kept++] = *task;
-            continue;
+        int64_t stored_ms = -1;
+        for (; task->next < task->count && due_of_next(fake, task) <= fake->now_ms; task->next++) {
+            stored_ms = due_of_next(fake, task);
+            store_item(fake, task, task->next);
         }
-        for (; task->next < task->count; task->next++)
-            store_item(fake, task, &task->items[task->next], now_ms);
-        if (fake->settings.is_14 && fake->failed > 0)
-            revive_failed(fake, now_ms); /* any insert starts all of them again */
-        free_items(task);
-        start_pipeline(fake, now_ms);
+        if (stored_ms >= 0 && fake->settings.is_14)
+            fake_store_reprocess(fake, stored_ms); /* any insert starts failed rows again */
+        else if (stored_ms >= 0)
+            start_pipeline(fake, stored_ms);
+        if (task->next < task->count)
+            fake->tasks[kept++] = *task;
+        else
+            fake_items_free(task->items, task->count);
     }
     fake->task_count = kept;
 }
 
 /* ---- Processing: one document after the other ---- */
 
-static void finish(struct fake_lightrag *fake, struct doc *doc, int64_t now_ms)
+static bool contains(const struct doc *doc, const char *words)
 {
-    bool fails = doc->failure[0] != '\0' && doc->failures_left != 0;
-
-    if (fails && doc->failures_left > 0)
-        doc->failures_left--;
-    doc->status = fails ? DOC_FAILED : DOC_PROCESSED;
-    doc->updated_ms = now_ms;
-    fake->unfinished--;
-    fake->processed += !fails;
-    fake->failed += fails;
+    return words[0] != '\0' && doc->text != NULL && strstr(doc->text, words) != NULL;
 }
 
-static void run_pipeline(struct fake_lightrag *fake, int64_t now_ms)
+/* Owned; NULL: it does not fail. */
+static char *find_failure(const struct fake_lightrag *fake, const struct doc *doc)
+{
+    if (fake->settings.is_14 && contains(doc, "<|endoftext|>"))
+        return mem_copy_string("Encountered text corresponding to disallowed special token '<|endoftext|>'.");
+    if (!contains(doc, fake->fail_match) || (fake->fail_times > 0 && doc->failures >= fake->fail_times))
+        return NULL;
+    if (fake->settings.is_14)
+        return mem_copy_string("Error code: 400 - {'error': {'message': 'stub failure', 'type': 'server_error'}}");
+    return mem_format("C[1/1]: %s-chunk-000: BadRequestError: Error code: 400 - stub failure", doc->id);
+}
+
+static void process(struct fake_lightrag *fake, int64_t index, int64_t now_ms)
+{
+    struct doc *doc = &fake->docs[index];
+    AUTO_STRING char *failure = find_failure(fake, doc);
+    bool is_empty = failure == NULL && contains(doc, fake->empty_match);
+
+    doc->failures += failure != NULL;
+    fake_store_end(fake, index, failure != NULL ? DOC_FAILED : DOC_PROCESSED, failure, is_empty, now_ms);
+    fake_disk_end(fake, index);
+}
+
+static void run_pipeline(struct fake_lightrag *fake)
 {
     while (fake->is_running) {
-        struct doc *doc;
-        while (fake->cursor < fake->count && (!is_live(&fake->docs[fake->cursor]) || fake->docs[fake->cursor].status > DOC_PROCESSING))
+        while (fake->cursor < fake->count && (!fake_is_live(&fake->docs[fake->cursor]) || fake->docs[fake->cursor].status > DOC_PROCESSING))
             fake->cursor++;
         if (fake->cursor >= fake->count) {
-            fake->is_running = false;
-            return;
+            if (fake->wants_retry)
+                revive_failed(fake);
+            fake->is_running = fake->wants_retry && fake->cursor < fake->count;
+            fake->wants_retry = false;
+            continue;
         }
-        doc = &fake->docs[fake->cursor];
-        doc->status = DOC_PROCESSING;
-        if (fake->busy_since_ms + fake->settings.process_delay_ms > now_ms)
+        fake->docs[fake->cursor].status = DOC_PROCESSING;
+        if (fake->since_ms + fake->settings.process_delay_ms > fake->now_ms)
             return;
-        fake->busy_since_ms += fake->settings.process_delay_ms;
-        finish(fake, doc, now_ms);
+        fake->since_ms += fake->settings.process_delay_ms;
+        process(fake, fake->cursor, fake->since_ms);
     }
 }
 
-void fake_store_tick(struct fake_lightrag *fake, int64_t now_ms)
+/* ---- Deletes ---- */
+
+static void free_deletes(struct fake_lightrag *fake)
 {
-    if (!fake->is_running)
-        fake->busy_since_ms = now_ms;
-    run_tasks(fake, now_ms);
-    run_pipeline(fake, now_ms);
+    for (size_t i = 0; i < fake->delete_count; i++)
+        mem_free(fake->deletes[i]);
+    mem_free(fake->deletes);
+    fake->deletes = NULL;
+    fake->delete_count = 0;
+}
+
+void fake_store_delete_later(struct fake_lightrag *fake, char **ids, size_t count)
+{
+    fake->deletes = ids;
+    fake->delete_count = count;
+    fake->delete_due_ms = fake->now_ms + fake->delete_delay_ms;
+}
+
+static void run_deletes(struct fake_lightrag *fake)
+{
+    if (fake->delete_count == 0 || fake->delete_due_ms > fake->now_ms)
+        return;
+    for (size_t i = 0; i < fake->delete_count; i++) {
+        int64_t index = fake_find_id(fake, fake->deletes[i]);
+        if (index == NO_DOC)
+            continue;
+        fake_store_delete(fake, index);
+        fake_disk_delete(fake, index);
+    }
+    free_deletes(fake);
+}
+
+/* ---- The whole ---- */
+
+void fake_store_tick(struct fake_lightrag *fake)
+{
+    run_deletes(fake);
+    run_tasks(fake);
+    run_pipeline(fake);
 }
 
 bool fake_store_is_busy(const struct fake_lightrag *fake)
 {
-    return fake->is_running || fake->task_count > 0;
+    return fake->is_running || fake->task_count > 0 || fake->delete_count > 0 || fake->blocked_until_ms > fake->now_ms;
 }
 
-/* ---- From outside ---- */
-
-void fake_store_reprocess(struct fake_lightrag *fake, int64_t now_ms)
+int64_t fake_store_waiting(const struct fake_lightrag *fake)
 {
-    revive_failed(fake, now_ms);
-    start_pipeline(fake, now_ms);
-}
+    int64_t waiting = 0;
 
-void fake_store_delete(struct fake_lightrag *fake, const char *id)
-{
-    for (int64_t i = 0; i < fake->count; i++) {
-        struct doc *doc = &fake->docs[i];
-        if (doc->is_deleted || strcmp(doc->id, id) != 0)
-            continue;
-        fake->live -= is_live(doc);
-        fake->processed -= doc->status == DOC_PROCESSED;
-        fake->failed -= doc->status == DOC_FAILED;
-        fake->unfinished -= doc->status < DOC_PROCESSED;
-        doc->is_deleted = true;
-    }
+    for (size_t i = 0; i < fake->task_count; i++)
+        waiting += (int64_t)(fake->tasks[i].count - fake->tasks[i].next);
+    return waiting;
 }
 
 void fake_store_restart(struct fake_lightrag *fake)
 {
-    for (size_t i = 0; i < fake->task_count; i++) {
-        fake->lost += (int64_t)(fake->tasks[i].count - fake->tasks[i].next);
-        free_items(&fake->tasks[i]);
-    }
+    fake->lost += fake_store_waiting(fake);
+    for (size_t i = 0; i < fake->task_count; i++)
+        fake_items_free(fake->tasks[i].items, fake->tasks[i].count);
     fake->task_count = 0;
-    fake->is_running = false;
-}
-
-static void free_docs(struct fake_lightrag *fake)
-{
-    for (int64_t i = 0; i < fake->count; i++) {
-        mem_free(fake->docs[i].name);
-        mem_free(fake->docs[i].text);
-        mem_free(fake->docs[i].summary);
-    }
-    fake->count = 0;
-}
-
-static void free_map(struct map *map)
-{
-    mem_free(map->slots);
-    *map = (struct map){ 0 };
+    fake->is_running = fake->wants_retry = false;
+    free_deletes(fake);
 }
 
 void fake_store_wipe(struct fake_lightrag *fake)
 {
     fake_store_restart(fake);
-    free_docs(fake);
-    free_map(&fake->by_name);
-    free_map(&fake->by_content);
-    free_map(&fake->by_track);
-    fake->live = fake->processed = fake->failed = fake->unfinished = 0;
+    for (int64_t i = 0; i < fake->count; i++) {
+        mem_free(fake->docs[i].name);
+        mem_free(fake->docs[i].text);
+        mem_free(fake->docs[i].summary);
+        mem_free(fake->docs[i].failure);
+    }
+    for (size_t i = 0; i < fake->track_count; i++)
+        mem_free(fake->tracks[i]);
+    fake->count = fake->cursor = fake->order_count = 0;
+    fake->track_count = 0;
+    fake->is_order_old = false;
+    fake_map_done(&fake->by_id);
+    fake_map_done(&fake->by_name);
+    fake_map_done(&fake->by_content);
+    fake_map_done(&fake->by_track);
+    fake->live = fake->processed = fake->failed = fake->failed_live = fake->unfinished = 0;
 }
 
 int64_t fake_store_count_doubled(const struct fake_lightrag *fake)
@@ -364,12 +514,12 @@ int64_t fake_store_count_doubled(const struct fake_lightrag *fake)
 
     for (int64_t i = 0; i < fake->count; i++) {
         uint64_t hash;
-        if (!is_live(&fake->docs[i]))
+        if (!fake_is_live(&fake->docs[i]))
             continue;
-        hash = fake_hash(fake->docs[i].name, strlen(fake->docs[i].name));
+        hash = hash_string(fake->docs[i].name);
         doubled += fake_map_find(&seen, hash) != NO_DOC;
         fake_map_put(&seen, hash, i);
     }
-    free_map(&seen);
+    fake_map_done(&seen);
     return doubled;
 }
