@@ -88,6 +88,43 @@ static void test_round_trip(void **state)
     parts_done(&parts);
 }
 
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* Random ids of every length around the limits, many of plain bytes, so that both forms of a part are met. */
+static void test_random_round_trip(void **state)
+{
+    enum { ROUNDS = 200000, LONGEST = 160 };
+    AUTO_DONE(text) struct text name = { 0 };
+    struct parts parts;
+    uint32_t seed = 20251218;
+    size_t shortened = 0;
+    (void)state;
+
+    text_init(&name, 0);
+    parts_init(&parts);
+    for (int i = 0; i < ROUNDS; i++) {
+        char id[LONGEST];
+        size_t size = 1 + next_random(&seed) % (i % 3 == 0 ? 8 : LONGEST);
+        for (size_t j = 0; j < size; j++)
+            id[j] = (char)(i % 2 == 0 ? 'a' + next_random(&seed) % 26 : next_random(&seed));
+        text_clear(&name);
+        identity_document_name(&name, "default", "c", (struct slice){ id, size });
+        if (!identity_parse_name(name.data, &parts.source, &parts.context, &parts.id)) {
+            assert_int_equal(name.size, strlen("memory~c~") + 113);
+            shortened++;
+            continue;
+        }
+        assert_int_equal(parts.id.size, size);
+        assert_memory_equal(parts.id.data, id, size);
+    }
+    assert_true(shortened > ROUNDS / 10 && shortened < ROUNDS / 2);
+    parts_done(&parts);
+}
+
 static void test_names_that_are_not_ours(void **state)
 {
     static const struct { const char *why, *name; } rows[] = {
@@ -204,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_random_round_trip),
         cmocka_unit_test(test_names_that_are_not_ours),
         cmocka_unit_test(test_first_line),
         cmocka_unit_test(test_long_first_line),
