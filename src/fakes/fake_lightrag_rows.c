@@ -199,8 +199,9 @@ static void read_filter(const struct fake_lightrag *fake, yyjson_val *root, stru
 
     listing->has_filter = yyjson_arr_size(many) > 0 || yyjson_is_str(one);
     want_status(listing, one);
-    yyjson_arr_foreach(many, index, count, word)
+    yyjson_arr_foreach(many, index, count, word) {
         want_status(listing, word);
+    }
 }
 
 static bool read_listing(const struct fake_lightrag *fake, yyjson_val *root, struct listing *listing, struct http_server_answer *answer)
