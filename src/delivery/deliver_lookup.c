@@ -252,6 +252,8 @@ static void send_again(struct deliver *deliver, struct batch *batch)
         for (size_t i = batch->count / 2; i < batch->count; i++)
             batch->members[i].picked = true;
         batch->row.strikes = 0;
+        batch->ready_mono = now.mono_ms; /* the good half must not wait behind the bad one: that it passes closes the breaker */
+        batch->row.not_before_ms = 0;
         (void)deliver_split(deliver, batch, PHASE_READY);
     }
 }
