@@ -19,7 +19,7 @@ enum {
     LISTINGS_MAXIMUM = 4,           /* listings under way at once */
     SYNC_BUSY_PATIENCE_MS = 120 * 1000, /* a sync waits so long for a target that says "not now" ... */
     SYNC_TOLD_PATIENCE_MS = 60 * 1000,  /* ... and not at all when told to wait longer than this */
-    SYNC_MARKS = 12,                /* inserts in a row without a usable answer until a sync gives up */
+    SYNC_MARKS = 8,                 /* inserts in a row without a usable answer until a sync gives up */
     SYNC_FAILURES = 5,              /* failed probes in a row until a sync gives up */
     SEEN_MAXIMUM = 1 << 18,         /* rows of one listing whose repetition is noticed: 4 MiB */
     RAW_MAXIMUM = 64 << 10,         /* bytes kept of a malformed element */
