@@ -59,6 +59,8 @@ struct field_group {
     size_t offset;                  /* ONE: of the sub-struct; LIST, MAP: of the struct field_array */
     size_t size;                    /* LIST, MAP: of one item */
     size_t name_offset;             /* MAP: where the char * name is kept */
+    bool is_list_too;               /* ONE: may also be written as a list of its fields */
+    const char *why;                /* of a group without fields: why nothing may stand in it */
     const char *help;
 };
 

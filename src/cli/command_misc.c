@@ -27,12 +27,25 @@ int command_version(struct cli *cli)
     return 0;
 }
 
+static void write_problem(struct json_writer *writer, const struct config_problem *problem)
+{
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "source", problem->source);
+    if (problem->line > 0) {
+        json_write_integer(writer, "line", (int64_t)problem->line);
+        json_write_integer(writer, "column", (int64_t)problem->column);
+    }
+    json_write_bytes(writer, "path", problem->path, strlen(problem->path));
+    json_write_bytes(writer, "message", problem->message, strlen(problem->message));
+    json_write_close(writer);
+}
+
 static void write_problems(struct json_writer *writer, const struct config_problems *problems, bool warnings)
 {
     json_write_open_array(writer, warnings ? "warnings" : "errors");
     for (size_t i = 0; i < problems->count; i++)
         if (problems->items[i].is_warning == warnings)
-            json_write_bytes(writer, NULL, problems->items[i].text, strlen(problems->items[i].text));
+            write_problem(writer, &problems->items[i]);
     json_write_close(writer);
 }
 

@@ -2,7 +2,11 @@
  *
  * Precedence: flag, environment (MEMORY_CONNECTOR_ + path in capitals, levels joined by "__"), .env beside the file, file, default. All problems
  * are collected, each with file:line:column, the path of the key, what was expected and the nearest known key. ${VAR}, ${VAR:-default} and
- * ${VAR:?message} stand in any value ("$${" is a literal "${"); they are expanded once, after parsing: a value is never parsed as YAML again.
+ * ${VAR:?message} stand in any value of the file ("$${" is a literal "${"); they are expanded once, after parsing: a value is never parsed as YAML
+ * again. Values of the environment and of flags are taken as they are.
+ *
+ * Secrets: beside every secret x there is x_file, and without either a file in $CREDENTIALS_DIRECTORY, named as the path with "_"
+ * (lightrag_api_api_key, memory_api_api_key, targets_NAME_api_api_key). Messages never quote a secret, nor what came out of a variable.
  *
  * Files are looked for in --config, $MEMORY_CONNECTOR_CONFIG, ./config.yaml, $XDG_CONFIG_HOME/memory-connector/config.yaml,
  * /etc/memory-connector/config.yaml. */
@@ -18,6 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct node;
 
 struct lightrag_settings {        /* lightrag:, and each of targets: */
     char *name;
@@ -37,14 +43,16 @@ struct memory_api_settings {      /* memory_api:, and each of sources: */
     double retry_backoff;
 };
 
+enum config_schedule { CONFIG_SCHEDULE_MANUAL, CONFIG_SCHEDULE_INTERVAL, CONFIG_SCHEDULE_CRON };
+
 struct connector_settings {
     char *id, *description, *context_id, *source, *target;
     struct field_list context_ids;
     bool enabled;
-    int schedule_type, overlap;
-    char *interval, *cron, *timezone;
-    double interval_hours;
-    int64_t catch_up_ms, jitter_ms;
+    int schedule_type, overlap;    /* enum config_schedule; 0: skip, 1: buffer_one */
+    char *cron, *timezone;
+    double interval_hours;         /* the older name; 0: interval_ms counts */
+    int64_t interval_ms, catch_up_ms, jitter_ms;
     int query_range;
     int64_t query_limit, max_concurrency, max_delete_percent;
     bool auto_widen, skip_empty, include_audio, include_image, geocoding, extract_tags;
@@ -85,17 +93,21 @@ struct config {
     const char ***contexts;        /* one array per connector */
     struct engine_settings engine;
     char *state_path;              /* where the state is */
+    struct node *tree;             /* where each value came from (config_origin) */
 };
 
 struct config_problem {
-    char *text;                    /* "config.yaml:3:5: lightrag.api.ulr: there is no such setting; did you mean \"url\"?" */
+    char *text;                    /* "config.yaml:3:5: lightrag.api.ulr: there is no such setting; did you mean \"url\"?"; fit for a terminal */
+    char *source;                  /* file, "environment NAME", "--flag"; NULL: no place to point at */
+    size_t line, column;           /* from 1; 0: none */
+    char *path, *message;          /* raw */
     bool is_warning;
 };
 
 struct config_problems {
     struct config_problem *items;
-    size_t count, capacity;
-    size_t errors;
+    size_t count, capacity;        /* the first 100 */
+    size_t errors;                 /* all of them */
 };
 void config_problems_done(struct config_problems *problems);
 AUTO_DEFINE_DONE(config_problems)
@@ -106,7 +118,9 @@ struct config_override {
 };
 
 struct config_request {
+    const char *const *environment; /* "NAME=value", NULL-terminated; NULL: the process's own */
     const char *file;              /* --config; NULL: the usual places */
+    const char *text;              /* instead of a file's content; file is then only its name in messages; NULL: none */
     bool without_file;             /* flags and environment only (sync --memory-url ...) */
     const char *state_path;        /* --state; NULL */
     const struct config_override *overrides;
@@ -121,6 +135,8 @@ AUTO_DEFINE(config)
 const struct connector_settings *config_connector(const struct config *config, size_t index);
 /* The connector of that id; -1 with the nearest known id. */
 int config_find_connector(const struct config *config, const char *id, size_t *ret_index, struct error *err);
+/* Where a setting's value came from: "config.yaml:3:5", "environment MEMORY_CONNECTOR_...", "--lightrag-url", "default". */
+void config_origin(const struct config *config, const char *path, struct text *out);
 const char *config_schedule_words(const struct connector_settings *connector, char *out, size_t room);
 
 extern const struct field_group config_root; /* the tables */

@@ -54,7 +54,7 @@ static const struct field lightrag_confirm_fields[] = {
       .help = "Least time between two kicks." },
     { .name = "give_up_after", .type = FIELD_DURATION, .offset = AT(give_up_after_ms), .fallback = "24h", .min = MS(60), .max = MS(30 * 86400.0),
       .help = "A stored document that never becomes final is a dead letter after that." },
-    { .name = "audit_interval", .type = FIELD_DURATION, .offset = AT(audit_interval_ms), .fallback = "24h", .min = 0, .max = MS(365 * 86400.0),
+    { .name = "audit_interval", .type = FIELD_DURATION, .offset = AT(audit_interval_ms), .fallback = "24h", .min = 0, .max = MS(366 * 86400.0),
       .help = "Kept for the audit of a later release." },
 };
 static const struct field_group lightrag_api = { .name = "api", ROWS(lightrag_api_fields), .help = "The HTTP API of LightRAG." };
@@ -84,7 +84,7 @@ static const struct field memory_api_fields[] = {
       .help = "Factor between two waits, from 1 s, at most 60 s, with full jitter." },
     { .name = "max_item_bytes", .type = FIELD_SIZE, .offset = AT(max_item_bytes), .fallback = "8MiB", .min = 1024, .max = 64 * 1048576.0,
       .help = "A larger memory is a dead letter." },
-    { .name = "max_response_bytes", .type = FIELD_SIZE, .offset = AT(max_response_bytes), .fallback = "8GiB", .min = 1024, .max = 1e15,
+    { .name = "max_response_bytes", .type = FIELD_SIZE, .offset = AT(max_response_bytes), .fallback = "8GiB", .min = 1024, .max = 1024 * 1099511627776.0,
       .help = "A larger listing is cut, and the rest named as a gap." },
 };
 #undef AT
@@ -112,12 +112,13 @@ static const struct field connector_fields[] = {
 static const struct field schedule_fields[] = {
     { .name = "type", .type = FIELD_CHOICE, .offset = AT(schedule_type), .choices = schedule_types, .fallback = "manual",
       .help = "When it runs by itself, once the service of a later release does." },
-    { .name = "interval", .type = FIELD_STRING, .offset = AT(interval), .fallback = "1h", .help = "Time between two runs." },
+    { .name = "interval", .type = FIELD_DURATION, .offset = AT(interval_ms), .fallback = "1h", .min = MS(1), .max = MS(366 * 86400.0),
+      .help = "Time between two runs." },
     { .name = "interval_hours", .type = FIELD_NUMBER, .offset = AT(interval_hours), .fallback = "0", .min = 0, .max = 8784, .help = "The same in hours." },
     { .name = "cron", .type = FIELD_STRING, .offset = AT(cron), .help = "Cron expression." },
     { .name = "timezone", .type = FIELD_STRING, .offset = AT(timezone), .help = "IANA time zone of the cron expression." },
     { .name = "overlap", .type = FIELD_CHOICE, .offset = AT(overlap), .choices = overlaps, .fallback = "skip", .help = "What happens while a run is under way." },
-    { .name = "catch_up", .type = FIELD_DURATION, .offset = AT(catch_up_ms), .fallback = "1h", .min = 0, .max = MS(365 * 86400.0), .help = "How late a missed run is made up for." },
+    { .name = "catch_up", .type = FIELD_DURATION, .offset = AT(catch_up_ms), .fallback = "1h", .min = 0, .max = MS(366 * 86400.0), .help = "How late a missed run is made up for." },
     { .name = "jitter", .type = FIELD_DURATION, .offset = AT(jitter_ms), .fallback = "0s", .min = 0, .max = MS(86400), .help = "Random delay." },
 };
 static const struct field filter_fields[] = {
@@ -186,7 +187,7 @@ static const struct field state_fields[] = {
       .help = "The state file; empty: memory-connector.db in $STATE_DIRECTORY, else $XDG_STATE_HOME/memory-connector." },
     { .name = "keep_texts", .type = FIELD_CHOICE, .offset = AT(state.keep_texts), .choices = texts_kept, .fallback = "all",
       .help = "Whether texts stay after delivery." },
-    { .name = "disk_reserve", .type = FIELD_SIZE, .offset = AT(state.disk_reserve), .fallback = "256MiB", .min = 0, .max = 1e15,
+    { .name = "disk_reserve", .type = FIELD_SIZE, .offset = AT(state.disk_reserve), .fallback = "256MiB", .min = 0, .max = 1024 * 1099511627776.0,
       .help = "With less free space nothing is fetched or sent." },
 };
 static const struct field_group cleanup_group = { .name = "cleanup", ROWS(cleanup_fields), .help = "Retention." };
@@ -230,7 +231,7 @@ static const struct field log_file_fields[] = {
     { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(logging.file_enabled), .fallback = "false", .only = "false",
       .why = "log files are not in this release, redirect standard error", .help = "Log file." },
     { .name = "path", .type = FIELD_STRING, .offset = AT(logging.file_path), .help = "Its path." },
-    { .name = "max_bytes", .type = FIELD_SIZE, .offset = AT(logging.max_bytes), .fallback = "10MiB", .min = 1024, .max = 1e12, .help = "Rotation size." },
+    { .name = "max_bytes", .type = FIELD_SIZE, .offset = AT(logging.max_bytes), .fallback = "10MiB", .min = 1024, .max = 1099511627776.0, .help = "Rotation size." },
     { .name = "backup_count", .type = FIELD_INTEGER, .offset = AT(logging.backup_count), .fallback = "5", .min = 0, .max = 1000, .help = "Old files kept." },
 };
 static const struct field log_console_fields[] = {
@@ -243,7 +244,8 @@ static const struct field logging_fields[] = {
 };
 static const struct field_group log_file_group = { .name = "file", ROWS(log_file_fields), .help = "Log file." };
 static const struct field_group log_console_group = { .name = "console", ROWS(log_console_fields), .help = "Standard error." };
-static const struct field_group log_components_group = { .name = "components", .help = "Levels by component; empty in this release." };
+static const struct field_group log_components_group = { .name = "components", .why = "levels by component are not in this release; logging.level is for all",
+                                                          .help = "Levels by component; empty in this release." };
 static const struct field_group *const logging_groups[] = { &log_file_group, &log_console_group, &log_components_group, NULL };
 static const struct field_group logging_group = { .name = "logging", ROWS(logging_fields), .groups = logging_groups, .help = "The log." };
 
@@ -264,7 +266,7 @@ static const struct field alert_on_fields[] = {
     { .name = "stuck_for_hours", .type = FIELD_INTEGER, .offset = AT(monitoring.stuck_hours), .fallback = "6", .min = 0, .max = 1e6, .help = "Stuck memories." },
 };
 static const struct field_group prometheus_group = { .name = "prometheus", ROWS(prometheus_fields), .help = "Metrics." };
-static const struct field_group alert_on_group = { .name = "alert_on", ROWS(alert_on_fields), .help = "Reasons." };
+static const struct field_group alert_on_group = { .name = "alert_on", ROWS(alert_on_fields), .is_list_too = true, .help = "Reasons." };
 static const struct field_group *const alert_groups[] = { &alert_on_group, NULL };
 static const struct field_group alerts_group = { .name = "alerts", ROWS(alert_fields), .groups = alert_groups, .help = "Alerts." };
 static const struct field_group *const monitoring_groups[] = { &prometheus_group, &alerts_group, NULL };

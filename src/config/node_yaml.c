@@ -1,151 +1,165 @@
-/* node_yaml.c - YAML by libyaml's events; never its document interface, which takes minutes for hostile input. */
+/* node_yaml.c - YAML by libyaml's events; never its document interface, which takes minutes for hostile input. Scalars stay text: what they mean
+ * is the tables' matter, so that no, 0o17, 1_000 and 12:30:45 are no traps.
+ *
+ * YAML itself cannot have ${VARIABLE:-default} without quotes inside { }, nor with ": " or " #" in it. People write it so, and it is clear what they
+ * mean: before parsing, the marks inside ${...} are replaced one by one (so lines and columns stay) by characters of a private plane, and brought
+ * back in the values. */
 #include "config/node.h"
 
 #include "base/mem.h"
 
 #include <yaml.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAXIMUM = 32, NODES_MAXIMUM = 100000 };
+enum {
+    DEPTH_MAXIMUM = 32,
+    NODES_MAXIMUM = 100000,
+    KEYS_MAXIMUM = 1000,      /* of one mapping: each new one is compared with all before it */
+};
 
-/* ---- The tree ---- */
+/* ---- Variables through the parser ---- */
 
-void node_done(struct node *node)
+/* U+10FF00 + c for the ASCII character c, as UTF-8. */
+static void append_shield(struct text *out, char c)
 {
-    for (size_t i = 0; i < node->count; i++)
-        node_done(&node->children[i]);
-    mem_free(node->children);
-    mem_free(node->key);
-    mem_free(node->text);
-    mem_free(node->origin);
-    *node = (struct node){ 0 };
+    (void)text_append_bytes(out, (const char[]){ '\xF4', '\x8F', (char)(0xBC | (c >> 6 & 1)), (char)(0x80 | (c & 0x3F)) }, 4);
 }
 
-struct node *node_find(const struct node *map, const char *key)
+static bool is_shield(const char *at)
 {
-    for (size_t i = 0; map->kind == NODE_MAP && i < map->count; i++)
-        if (strcmp(map->children[i].key, key) == 0)
-            return &map->children[i];
-    return NULL;
+    return at[0] == '\xF4' && at[1] == '\x8F' && (at[2] == '\xBC' || at[2] == '\xBD') && at[3] != '\0';
 }
 
-struct node *node_add(struct node *parent, const char *key, const char *origin)
+/* The length of a whole ${...} on one line; 0: none begins here. */
+static size_t variable_length(const char *at)
 {
-    struct node *child;
+    size_t length = 2;
 
-    parent->children = mem_grow(parent->children, parent->count, &parent->capacity, sizeof *parent->children);
-    child = &parent->children[parent->count++];
-    *child = (struct node){ .key = mem_copy_string(key), .origin = mem_copy_string(origin) };
-    return child;
+    if (at[0] != '$' || at[1] != '{' || (at[2] != '_' && (at[2] < 'A' || at[2] > 'Z') && (at[2] < 'a' || at[2] > 'z')))
+        return 0;
+    length += strcspn(at + 2, "}\r\n");
+    return at[length] == '}' ? length + 1 : 0;
 }
 
-static bool is_index(const char *name, size_t *ret_index)
+static void shield_variables(struct text *out, const char *text)
 {
-    char *end;
-    unsigned long value = strtoul(name, &end, 10);
-
-    if (name[0] < '0' || name[0] > '9' || *end != '\0' || value > 9999)
-        return false;
-    *ret_index = value;
-    return true;
-}
-
-bool node_put(struct node *root, const char *const *path, size_t depth, const char *value, const char *origin)
-{
-    struct node *node = root;
-
-    for (size_t i = 0; i < depth; i++) {
-        struct node *child = NULL;
-        size_t index;
-        if (node->kind == NODE_LIST || (node->kind == NODE_SCALAR && is_index(path[i], &index) && i > 0)) {
-            if (!is_index(path[i], &index) || index > node->count)
-                return false;
-            node->kind = NODE_LIST;
-            child = index < node->count ? &node->children[index] : node_add(node, NULL, origin);
-        } else {
-            node->kind = NODE_MAP;
-            child = node_find(node, path[i]);
-            if (child == NULL)
-                child = node_add(node, path[i], origin);
+    while (*text != '\0') {
+        size_t length = variable_length(text);
+        size_t plain = length == 0 ? 1 + strcspn(text + 1, "$") : 0;
+        (void)text_append_bytes(out, text, plain);
+        for (size_t i = 0; i < length; i++) {
+            if (strchr("{}[],:#", text[i]) != NULL)
+                append_shield(out, text[i]);
+            else
+                (void)text_append_char(out, text[i]);
         }
-        node = child;
+        text += plain + length;
     }
-    if (node->count > 0)
-        return false;
-    node->kind = NODE_SCALAR;
-    mem_free(node->text);
-    mem_free(node->origin);
-    node->text = mem_copy_string(value);
-    node->origin = mem_copy_string(origin);
-    return true;
 }
-
-/* ---- Problems ---- */
-
-void config_problem_add(struct config_problems *problems, bool is_warning, const char *format, ...)
-{
-    char text[1200];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    problems->items = mem_grow(problems->items, problems->count, &problems->capacity, sizeof *problems->items);
-    problems->items[problems->count++] = (struct config_problem){ mem_copy_string(text), is_warning };
-    problems->errors += !is_warning;
-}
-
-void config_problems_done(struct config_problems *problems)
-{
-    for (size_t i = 0; i < problems->count; i++)
-        mem_free(problems->items[i].text);
-    mem_free(problems->items);
-    *problems = (struct config_problems){ 0 };
-}
-
-/* ---- Events into nodes ---- */
 
 struct reader {
     yaml_parser_t parser;
     const char *file;
+    const char *text;
     struct config_problems *problems;
     size_t nodes;
+    bool is_shielded;
 };
 
-static void format_origin(const struct reader *reader, yaml_mark_t mark, char *out, size_t room)
+static char *unshielded(const struct reader *reader, const yaml_event_t *scalar)
 {
-    (void)snprintf(out, room, "%s:%zu:%zu", reader->file, mark.line + 1, mark.column + 1);
+    size_t size = scalar->data.scalar.length;
+    char *copy = mem_copy_bytes(scalar->data.scalar.value, size);
+    size_t used = 0;
+
+    if (!reader->is_shielded)
+        return copy;
+    for (size_t i = 0; i < size; i++) {
+        if (size - i >= 4 && is_shield(copy + i)) {
+            copy[used++] = (char)((copy[i + 2] & 1) << 6 | (copy[i + 3] & 0x3F));
+            i += 3;
+        } else {
+            copy[used++] = copy[i];
+        }
+    }
+    copy[used] = '\0';
+    return copy;
+}
+
+/* ---- Problems ---- */
+
+static struct node place_of(const struct reader *reader, yaml_mark_t mark)
+{
+    return (struct node){ .source = (char *)(uintptr_t)reader->file, .line = mark.line + 1, .column = mark.column + 1 };
 }
 
 static int fail_at(struct reader *reader, yaml_mark_t mark, const char *words)
 {
-    char origin[300];
+    struct node place = place_of(reader, mark);
 
-    format_origin(reader, mark, origin, sizeof origin);
-    config_problem_add(reader->problems, false, "%s: %s", origin, words);
+    config_error(reader->problems, &place, "", "%s", words);
     return -1;
 }
+
+static bool is_indented_by_tab(const struct reader *reader, yaml_mark_t mark)
+{
+    const char *line = reader->text;
+    size_t blanks;
+
+    for (size_t i = 0; i < mark.line && line != NULL; i++) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    if (line == NULL)
+        return false;
+    blanks = strspn(line, " \t-");
+    return memchr(line, '\t', blanks) != NULL;
+}
+
+/* libyaml's words, and what they mean for somebody who writes a configuration. */
+static const struct {
+    const char *theirs, *ours;
+    bool at_beginning;        /* the place to look at is where the thing began */
+} sayings[] = {
+    { "cannot start any token", "a value cannot begin with this character: put it in quotes", false },
+    { "mapping values are not allowed", "a \":\" stands where no setting can begin: does the text before it want quotes, or is this line indented too far?", false },
+    { "did not find expected key", "no setting can begin here: is this line indented like its neighbours, and is every quote and bracket closed?", false },
+    { "did not find expected '-'", "no element of the list can begin here: is this line indented like the others?", false },
+    { "could not find expected ':'", "the \":\" behind a name is missing here or in the line above", false },
+    { "found unexpected end of stream", "this quote is never closed", true },
+    { "found unexpected document indicator", "this quote is never closed", true },
+    { "did not find expected ',' or '}'", "a \",\" or \"}\" is missing: this \"{\" is not closed, or a text inside wants quotes", true },
+    { "did not find expected ',' or ']'", "a \",\" or \"]\" is missing: this \"[\" is not closed, or a text inside wants quotes", true },
+    { "block sequence entries are not allowed", "no list can begin here: put its \"- \" on a line of its own", false },
+    { "did not find expected <document start>", "the text does not fit what stands before it: is it indented like its neighbours?", false },
+    { "did not find expected node content", "a value is missing or has a mark that YAML does not take here: put it in quotes", false },
+    { "did not find expected alphabetic or numeric", "a value cannot begin with \"*\" or \"&\": put it in quotes", false },
+    { "found unknown escape character", "inside double quotes this backslash means nothing: use single quotes or \\\\", false },
+    { "control characters are not allowed", "a control character stands in the file", false },
+};
 
 static int fail_parsing(struct reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
-    yaml_mark_t mark = parser->problem_mark;
 
-    if (strstr(problem, "cannot start any token") != NULL)
-        return fail_at(reader, mark, "this character cannot stand here; is it a tab? indent with blanks, and quote texts that begin with @, ` or %");
-    if (strstr(problem, "did not find expected ',' or '}'") != NULL)
-        return fail_at(reader, mark, "expected \",\" or \"}\" here; inside { } a ${VARIABLE} must stand in quotes");
     if (parser->error == YAML_READER_ERROR) {
-        config_problem_add(reader->problems, false, "%s: byte %zu: %s (the file must be UTF-8)", reader->file, parser->problem_offset, problem);
+        struct node place = { .source = (char *)(uintptr_t)reader->file };
+        config_error(reader->problems, &place, "", "byte %zu: %s (the file must be UTF-8)", parser->problem_offset, problem);
         return -1;
     }
-    return fail_at(reader, mark, problem);
+    if (is_indented_by_tab(reader, parser->problem_mark))
+        return fail_at(reader, parser->problem_mark, "this line is indented with a tab: use blanks");
+    for (size_t i = 0; i < ARRAY_LENGTH(sayings); i++)
+        if (strstr(problem, sayings[i].theirs) != NULL)
+            return fail_at(reader, sayings[i].at_beginning && parser->context != NULL ? parser->context_mark : parser->problem_mark, sayings[i].ours);
+    return fail_at(reader, parser->problem_mark, problem);
 }
+
+/* ---- Events into nodes ---- */
 
 static int next_event(struct reader *reader, yaml_event_t *event)
 {
@@ -154,7 +168,7 @@ static int next_event(struct reader *reader, yaml_event_t *event)
 
 static int read_value(struct reader *reader, yaml_event_t *event, struct node *node, unsigned depth);
 
-static void read_scalar(const yaml_event_t *event, struct node *node)
+static void read_scalar(const struct reader *reader, const yaml_event_t *event, struct node *node)
 {
     const char *text = (const char *)event->data.scalar.value;
     bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -162,7 +176,14 @@ static void read_scalar(const yaml_event_t *event, struct node *node)
     node->kind = NODE_SCALAR;
     if (is_plain && (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0))
         return;
-    node->text = mem_copy_bytes(text, event->data.scalar.length);
+    node->text = unshielded(reader, event);
+}
+
+static struct node *add_child(struct node *parent)
+{
+    parent->children = mem_grow(parent->children, parent->count, &parent->capacity, sizeof *parent->children);
+    parent->children[parent->count] = (struct node){ 0 };
+    return &parent->children[parent->count++];
 }
 
 static int read_list(struct reader *reader, struct node *node, unsigned depth)
@@ -170,38 +191,35 @@ static int read_list(struct reader *reader, struct node *node, unsigned depth)
     node->kind = NODE_LIST;
     for (;;) {
         yaml_event_t event;
-        struct node item = { 0 };
-        int result;
         if (next_event(reader, &event) < 0)
             return -1;
         if (event.type == YAML_SEQUENCE_END_EVENT) {
             yaml_event_delete(&event);
             return 0;
         }
-        result = read_value(reader, &event, &item, depth + 1);
-        node->children = mem_grow(node->children, node->count, &node->capacity, sizeof *node->children);
-        node->children[node->count++] = item;
-        if (result < 0)
+        if (read_value(reader, &event, add_child(node), depth + 1) < 0)
             return -1;
     }
 }
 
-static int read_key(struct reader *reader, struct node *map, yaml_event_t *event, char **ret_key)
+/* Takes the event over. */
+static int read_key(struct reader *reader, const struct node *map, yaml_event_t *event, char **ret_key)
 {
+    struct node place = place_of(reader, event->start_mark);
     yaml_mark_t mark = event->start_mark;
-    char words[200];
+    char *key = NULL;
 
-    if (event->type != YAML_SCALAR_EVENT) {
-        yaml_event_delete(event);
-        return fail_at(reader, mark, "a key must be a plain word");
-    }
-    *ret_key = mem_copy_bytes(event->data.scalar.value, event->data.scalar.length);
+    if (event->type == YAML_SCALAR_EVENT)
+        key = unshielded(reader, event);
     yaml_event_delete(event);
-    if (node_find(map, *ret_key) == NULL)
-        return 0;
-    (void)snprintf(words, sizeof words, "\"%.80s\" stands here twice", *ret_key);
-    (void)fail_at(reader, mark, words);
-    return 0; /* goes on: later errors are worth knowing too */
+    if (key == NULL)
+        return fail_at(reader, mark, "a key must be a plain word");
+    *ret_key = key;
+    if (map->count >= KEYS_MAXIMUM)
+        return fail_at(reader, mark, "too many settings in one mapping (1000 at most)");
+    if (node_find(map, key) != NULL) /* goes on: later errors are worth knowing too */
+        config_error(reader->problems, &place, "", "\"%.80s\" stands here twice", key);
+    return 0;
 }
 
 static int read_map(struct reader *reader, struct node *node, unsigned depth)
@@ -209,7 +227,8 @@ static int read_map(struct reader *reader, struct node *node, unsigned depth)
     node->kind = NODE_MAP;
     for (;;) {
         yaml_event_t event;
-        struct node value = { 0 };
+        struct node *child;
+        struct node place;
         char *key = NULL;
         int result;
         if (next_event(reader, &event) < 0)
@@ -218,6 +237,7 @@ static int read_map(struct reader *reader, struct node *node, unsigned depth)
             yaml_event_delete(&event);
             return 0;
         }
+        place = place_of(reader, event.start_mark);
         result = read_key(reader, node, &event, &key);
         if (result == 0)
             result = next_event(reader, &event);
@@ -225,12 +245,26 @@ static int read_map(struct reader *reader, struct node *node, unsigned depth)
             mem_free(key);
             return -1;
         }
-        result = read_value(reader, &event, &value, depth + 1);
-        value.key = key;
-        node->children = mem_grow(node->children, node->count, &node->capacity, sizeof *node->children);
-        node->children[node->count++] = value;
-        if (result < 0)
+        child = add_child(node);
+        child->key = key;
+        child->key_line = place.line;
+        child->key_column = place.column;
+        if (read_value(reader, &event, child, depth + 1) < 0)
             return -1;
+    }
+}
+
+static const char *tag_of(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return (const char *)event->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT:
+        return (const char *)event->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return (const char *)event->data.mapping_start.tag;
+    default:
+        return NULL;
     }
 }
 
@@ -239,17 +273,19 @@ static int read_value(struct reader *reader, yaml_event_t *event, struct node *n
 {
     yaml_mark_t mark = event->start_mark;
     yaml_event_type_t type = event->type;
-    char origin[300];
 
-    format_origin(reader, mark, origin, sizeof origin);
-    node->origin = mem_copy_string(origin);
+    node->source = mem_copy_string(reader->file);
+    node->line = mark.line + 1;
+    node->column = mark.column + 1;
+    if (tag_of(event) != NULL)
+        (void)fail_at(reader, mark, "tags (\"!...\") are not taken: put the text in quotes");
     if (type == YAML_SCALAR_EVENT)
-        read_scalar(event, node);
+        read_scalar(reader, event, node);
     yaml_event_delete(event);
     if (depth > DEPTH_MAXIMUM)
-        return fail_at(reader, mark, "nested too deep");
+        return fail_at(reader, mark, "nested too deep (32 levels at most)");
     if (++reader->nodes > NODES_MAXIMUM)
-        return fail_at(reader, mark, "too many values");
+        return fail_at(reader, mark, "too many values (100000 at most)");
     switch (type) {
     case YAML_SCALAR_EVENT:
         return 0;
@@ -257,41 +293,34 @@ static int read_value(struct reader *reader, yaml_event_t *event, struct node *n
         return read_list(reader, node, depth);
     case YAML_MAPPING_START_EVENT:
         return read_map(reader, node, depth);
-    case YAML_ALIAS_EVENT:
-        return fail_at(reader, mark, "anchors and aliases are not taken: write the value out");
+    case YAML_ALIAS_EVENT: /* no expansion, so no bomb */
+        (void)fail_at(reader, mark, "anchors and aliases are not taken: write the value out");
+        return 0;
     default:
         return fail_at(reader, mark, "cannot be read");
     }
 }
 
-static int read_document(struct reader *reader, struct node *root)
+/* ---- The document ---- */
+
+static int begin_document(struct reader *reader, yaml_event_t *event)
+{
+    for (;;) {
+        if (next_event(reader, event) < 0)
+            return -1;
+        if (event->type != YAML_STREAM_START_EVENT && event->type != YAML_DOCUMENT_START_EVENT)
+            return 0;
+        yaml_event_delete(event);
+    }
+}
+
+static int end_document(struct reader *reader)
 {
     yaml_event_t event;
-    yaml_mark_t mark;
 
-    do {
-        if (next_event(reader, &event) < 0)
-            return -1;
-        if (event.type == YAML_STREAM_END_EVENT) {
-            yaml_event_delete(&event);
-            root->kind = NODE_MAP; /* an empty file: only defaults */
-            return 0;
-        }
-        if (event.type == YAML_STREAM_START_EVENT || event.type == YAML_DOCUMENT_START_EVENT)
-            yaml_event_delete(&event);
-        else
-            break;
-    } while (true);
-    mark = event.start_mark;
-    if (read_value(reader, &event, root, 0) < 0)
-        return -1;
-    if (root->kind == NODE_SCALAR && root->text == NULL)
-        root->kind = NODE_MAP;
-    if (root->kind != NODE_MAP)
-        return fail_at(reader, mark, "the file must be a mapping of settings (\"key: value\" lines)");
     while (next_event(reader, &event) == 0) {
         yaml_event_type_t type = event.type;
-        mark = event.start_mark;
+        yaml_mark_t mark = event.start_mark;
         yaml_event_delete(&event);
         if (type == YAML_STREAM_END_EVENT)
             return 0;
@@ -301,16 +330,46 @@ static int read_document(struct reader *reader, struct node *root)
     return -1;
 }
 
+static int read_document(struct reader *reader, struct node *root)
+{
+    yaml_event_t event;
+    yaml_mark_t mark;
+
+    if (begin_document(reader, &event) < 0)
+        return -1;
+    if (event.type == YAML_STREAM_END_EVENT) {
+        yaml_event_delete(&event);
+        root->kind = NODE_MAP; /* an empty file: only defaults */
+        return 0;
+    }
+    mark = event.start_mark;
+    if (read_value(reader, &event, root, 0) < 0)
+        return -1;
+    if (root->kind == NODE_SCALAR && root->text == NULL)
+        root->kind = NODE_MAP;
+    if (root->kind != NODE_MAP)
+        return fail_at(reader, mark, "the file must be a mapping of settings (\"key: value\" lines)");
+    return end_document(reader);
+}
+
 int node_parse_yaml(const char *file, const char *text, size_t size, struct node *root, struct config_problems *problems)
 {
-    struct reader reader = { .file = file, .problems = problems };
+    struct reader reader = { .file = file, .text = text, .problems = problems };
+    AUTO_DONE(text) struct text shielded = { 0 };
     int result;
 
+    text_init(&shielded, 0);
+    /* a NUL inside is for the parser to refuse; a file that has such characters itself keeps them */
+    reader.is_shielded = strlen(text) == size && strstr(text, "\xF4\x8F\xBC") == NULL && strstr(text, "\xF4\x8F\xBD") == NULL;
+    if (reader.is_shielded)
+        shield_variables(&shielded, text);
+    else
+        (void)text_append_bytes(&shielded, text, size);
     if (!yaml_parser_initialize(&reader.parser)) {
-        config_problem_add(problems, false, "%s: the YAML parser does not start", file);
+        config_error(problems, NULL, "", "%s: the YAML parser does not start", file);
         return -1;
     }
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)shielded.data, shielded.size);
     result = read_document(&reader, root);
     yaml_parser_delete(&reader.parser);
     return result;

@@ -217,7 +217,7 @@ def test_without_a_configuration_file(program, fake, tmp_path):
     (tmp_path / "key").write_text("K2\n")
     args = ["sync", "--wait", "--memory-url", source.url + "/", "--context-id", "c", "--lightrag-url", target.url, "--lightrag-api-key-file", str(tmp_path / "key"), "--range", "all"]
     done = program.run(*args, env={"MEMORY_API_KEY": "K1"}, check=0)
-    assert "3 processed" in done.stdout and "readable by others" in done.stderr
+    assert "3 processed" in done.stdout and "readable by everybody" in done.stderr
     assert program.run("sync", "--memory-url", source.url, check=2).returncode == 2
 
 

@@ -1,0 +1,297 @@
+/* config_check.c - what the tables cannot say: names that refer to each other, settings that exclude each other, keys that are in danger. */
+#include "config/node.h"
+
+#include "base/http_client.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ID_MAXIMUM = 64, CRON_FIELDS = 5 };
+
+struct checker {
+    const struct config *config;
+    const struct node *root;
+    struct config_problems *problems;
+};
+
+static const struct node *place_of(const struct checker *checker, const char *path)
+{
+    return node_at(checker->root, path, NULL);
+}
+
+/* Something stands there, even if it was no good: then that has been said, and "is missing" would only confuse. */
+static bool is_there(const struct checker *checker, const char *path)
+{
+    bool is_exact;
+    const struct node *node = node_at(checker->root, path, &is_exact);
+
+    return is_exact && (node->count > 0 || (node->kind == NODE_SCALAR && node->text != NULL && node->text[0] != '\0'));
+}
+
+static bool is_id(const char *id)
+{
+    size_t length = strlen(id);
+
+    if (length == 0 || length > ID_MAXIMUM || id[0] == '.')
+        return false;
+    return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
+}
+
+/* ---- Targets and sources ---- */
+
+static void check_name(const struct checker *checker, const char *map, const char *name, const char *kind, const char *section)
+{
+    AUTO_STRING char *path = mem_format("%s.%s", map, name);
+
+    if (!is_id(name))
+        config_error(checker->problems, place_of(checker, path), path, "is no name for a %s: letters, digits, _ - and . (not first), at most 64", kind);
+    else if (strcmp(name, "default") == 0)
+        config_error(checker->problems, place_of(checker, path), path, "is no name for a %s of its own: \"default\" is the section %s", kind, section);
+}
+
+static void check_settle(const struct checker *checker, const struct lightrag_settings *target, const char *section)
+{
+    static const struct field row = { .name = "settle", .type = FIELD_DURATION, .min = 1000, .max = 86400000 };
+    AUTO_STRING char *path = mem_format("%s.confirm.settle", section);
+    int64_t ms = 0;
+
+    if (strcmp(target->settle, "auto") != 0 && field_set(&row, &ms, target->settle, NULL) < 0)
+        config_error(checker->problems, place_of(checker, path), path, "is neither auto nor a duration from 1s to 1d");
+}
+
+/* A key on its way through a network in the clear. */
+static void check_secrecy(const struct checker *checker, const char *path, const char *url, const char *key)
+{
+    if (key[0] != '\0' && strncmp(url, "http:", 5) == 0 && !http_url_is_loopback(url))
+        config_warning(checker->problems, place_of(checker, path), path, "the key goes over plain http to %s: anybody on the way can read it", url);
+}
+
+static void check_endpoint(const struct checker *checker, const char *path, const char *url, const char *key)
+{
+    if (url[0] == '\0')
+        config_error(checker->problems, place_of(checker, path), path, "is empty: expected a URL such as http://localhost:9621");
+    check_secrecy(checker, path, url, key);
+}
+
+static void check_targets(const struct checker *checker)
+{
+    for (size_t i = 0; i <= checker->config->targets.count; i++) {
+        const struct lightrag_settings *target = config_target(checker->config, i);
+        const char *name = config_target_name(checker->config, i);
+        AUTO_STRING char *section = i == 0 ? mem_copy_string("lightrag") : mem_format("targets.%s", name);
+        AUTO_STRING char *url = mem_format("%s.api.url", section);
+        if (i > 0)
+            check_name(checker, "targets", name, "target", "lightrag");
+        check_settle(checker, target, section);
+        check_endpoint(checker, url, target->url, target->api_key);
+    }
+}
+
+static void check_sources(const struct checker *checker)
+{
+    for (size_t i = 0; i <= checker->config->sources.count; i++) {
+        const struct memory_api_settings *source = config_source(checker->config, i);
+        const char *name = config_source_name(checker->config, i);
+        AUTO_STRING char *section = i == 0 ? mem_copy_string("memory_api") : mem_format("sources.%s", name);
+        AUTO_STRING char *url = mem_format("%s.url", section);
+        if (i > 0)
+            check_name(checker, "sources", name, "source", "memory_api");
+        check_endpoint(checker, url, source->url, source->api_key);
+    }
+}
+
+/* ---- Schedules: the parser of expressions comes with the scheduler; here only what can be no expression ---- */
+
+static size_t count_words(const char *text)
+{
+    size_t words = 0;
+
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        text += strcspn(text, " ");
+        words++;
+    }
+    return words;
+}
+
+static bool looks_like_cron(const char *cron)
+{
+    static const char *const names[] = { "@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually" };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (strcmp(cron, names[i]) == 0)
+            return true;
+    return count_words(cron) == CRON_FIELDS &&
+           strspn(cron, "0123456789*,-/? ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#") == strlen(cron);
+}
+
+static bool looks_like_zone(const char *zone)
+{
+    return zone[0] != '/' && strstr(zone, "..") == NULL &&
+           strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == strlen(zone);
+}
+
+static void check_schedule(const struct checker *checker, const struct connector_settings *connector, size_t index)
+{
+    AUTO_STRING char *cron = mem_format("connectors[%zu].schedule.cron", index);
+    AUTO_STRING char *zone = mem_format("connectors[%zu].schedule.timezone", index);
+
+    if (connector->schedule_type == CONFIG_SCHEDULE_CRON && connector->cron[0] == '\0')
+        config_error(checker->problems, place_of(checker, cron), cron, "is missing: the type of this schedule is cron");
+    else if (connector->cron[0] != '\0' && !looks_like_cron(connector->cron))
+        config_error(checker->problems, place_of(checker, cron), cron,
+                     "\"%.60s\" is no cron expression: minute, hour, day, month, day of the week (\"0 9,17 * * 1-5\"), or @daily", connector->cron);
+    if (!looks_like_zone(connector->timezone))
+        config_error(checker->problems, place_of(checker, zone), zone, "\"%.60s\" is no time zone: expected a name such as Europe/Berlin", connector->timezone);
+}
+
+/* ---- Connectors ---- */
+
+static void check_reference(const struct checker *checker, size_t index, const char *kind, const char *name, size_t found, const char *nearest)
+{
+    AUTO_STRING char *path = mem_format("connectors[%zu].%s", index, kind);
+
+    if (found != SIZE_MAX)
+        return;
+    if (nearest != NULL)
+        config_error(checker->problems, place_of(checker, path), path, "there is no %s \"%.64s\"; did you mean \"%s\"?", kind, name, nearest);
+    else
+        config_error(checker->problems, place_of(checker, path), path, "there is no %s \"%.64s\": name it under %ss", kind, name, kind);
+}
+
+static bool is_mapping(const struct checker *checker, size_t index)
+{
+    AUTO_STRING char *path = mem_format("connectors[%zu]", index);
+
+    return place_of(checker, path)->kind == NODE_MAP;
+}
+
+static void check_contexts(const struct checker *checker, const struct connector_settings *connector, size_t index)
+{
+    AUTO_STRING char *one = mem_format("connectors[%zu].context_id", index);
+    AUTO_STRING char *many = mem_format("connectors[%zu].context_ids", index);
+
+    if (connector->context_id[0] != '\0' && connector->context_ids.count > 0)
+        config_error(checker->problems, place_of(checker, many), many, "stands beside context_id: give one of the two");
+    if (!is_there(checker, one) && !is_there(checker, many) && is_mapping(checker, index))
+        config_error(checker->problems, place_of(checker, one), one, "is missing (the context of the Memory API that it reads)");
+    for (size_t i = 0; i < connector->context_ids.count; i++)
+        if (connector->context_ids.items[i][0] == '\0')
+            config_error(checker->problems, place_of(checker, many), many, "one of them is empty");
+}
+
+static void check_connectors(const struct checker *checker)
+{
+    for (size_t i = 0; i < checker->config->connectors.count; i++) {
+        const struct connector_settings *connector = config_connector(checker->config, i);
+        AUTO_STRING char *id = mem_format("connectors[%zu].id", i);
+        const char *nearest;
+        size_t found;
+        if (connector->id[0] != '\0' && !is_id(connector->id))
+            config_error(checker->problems, place_of(checker, id), id, "\"%.80s\" is no id: letters, digits, _ - and . (not first), at most 64",
+                         connector->id);
+        check_contexts(checker, connector, i);
+        check_schedule(checker, connector, i);
+        found = config_find_target(checker->config, connector->target, &nearest);
+        check_reference(checker, i, "target", connector->target, found, nearest);
+        found = config_find_source(checker->config, connector->source, &nearest);
+        check_reference(checker, i, "source", connector->source, found, nearest);
+    }
+}
+
+/* ---- What may be there only once. Sorted, for a long list must not take the square of its time. ---- */
+
+struct claim {
+    const char *source, *target, *word; /* of ids only word */
+    size_t index;                       /* of the connector */
+};
+
+static int compare_claims(const void *a, const void *b)
+{
+    const struct claim *left = a;
+    const struct claim *right = b;
+    int order = strcmp(left->word, right->word);
+
+    order = order != 0 ? order : strcmp(left->source, right->source);
+    order = order != 0 ? order : strcmp(left->target, right->target);
+    return order != 0 ? order : left->index < right->index ? -1 : left->index > right->index;
+}
+
+static bool is_same_claim(const struct claim *a, const struct claim *b)
+{
+    return strcmp(a->word, b->word) == 0 && strcmp(a->source, b->source) == 0 && strcmp(a->target, b->target) == 0;
+}
+
+static void add_claim(struct claim **claims, size_t *count, size_t *capacity, struct claim claim)
+{
+    *claims = mem_grow(*claims, *count, capacity, sizeof **claims);
+    (*claims)[(*count)++] = claim;
+}
+
+static void check_ids(const struct checker *checker)
+{
+    struct claim *claims = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < checker->config->connectors.count; i++)
+        if (config_connector(checker->config, i)->id[0] != '\0')
+            add_claim(&claims, &count, &capacity, (struct claim){ "", "", config_connector(checker->config, i)->id, i });
+    if (count > 0)
+        qsort(claims, count, sizeof *claims, compare_claims);
+    for (size_t i = 1; i < count; i++) {
+        if (is_same_claim(&claims[i - 1], &claims[i])) {
+            AUTO_STRING char *path = mem_format("connectors[%zu].id", claims[i].index);
+            config_error(checker->problems, place_of(checker, path), path, "\"%.64s\" is taken by connectors[%zu]", claims[i].word, claims[i - 1].index);
+        }
+    }
+    mem_free(claims);
+}
+
+static void check_owners(const struct checker *checker)
+{
+    struct claim *claims = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < checker->config->connectors.count; i++) {
+        const struct connector_settings *connector = config_connector(checker->config, i);
+        if (!connector->enabled)
+            continue;
+        if (connector->context_id[0] != '\0')
+            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, connector->target, connector->context_id, i });
+        for (size_t k = 0; k < connector->context_ids.count; k++)
+            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, connector->target, connector->context_ids.items[k], i });
+    }
+    if (count > 0)
+        qsort(claims, count, sizeof *claims, compare_claims);
+    for (size_t i = 1; i < count; i++) {
+        const struct claim *first = &claims[i - 1];
+        AUTO_STRING char *path = mem_format("connectors[%zu].%s", claims[i].index,
+                                            config_connector(checker->config, claims[i].index)->context_ids.count > 0 ? "context_ids" : "context_id");
+        if (!is_same_claim(first, &claims[i]) || claims[i].word[0] == '\0')
+            continue;
+        if (first->index == claims[i].index)
+            config_error(checker->problems, place_of(checker, path), path, "context \"%.64s\" stands here twice", first->word);
+        else
+            config_error(checker->problems, place_of(checker, path), path,
+                         "connectors %s and %s both carry context \"%.64s\" from %s to %s: every memory would have two owners; disable one",
+                         config_connector(checker->config, first->index)->id, config_connector(checker->config, claims[i].index)->id, first->word,
+                         first->source, first->target);
+    }
+    mem_free(claims);
+}
+
+void config_check(const struct config *config, const struct node *root, struct config_problems *problems)
+{
+    const struct checker checker = { config, root, problems };
+
+    check_targets(&checker);
+    check_sources(&checker);
+    check_connectors(&checker);
+    check_ids(&checker);
+    check_owners(&checker);
+    if (config->http.insecure)
+        config_warning(problems, node_at(root, "http.insecure", NULL), "http.insecure",
+                       "TLS is not verified: anybody on the way can read and change what is sent");
+}
