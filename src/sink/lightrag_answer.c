@@ -4,6 +4,7 @@
 
 #include "memory/sanitise.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,49 +50,82 @@ yyjson_doc *sink_parse(const struct http_answer *answer)
     return yyjson_read(mended.data, mended.size, YYJSON_READ_BIGNUM_AS_RAW);
 }
 
-void sink_copy_words(char *out, size_t room, const char *words, size_t size)
+/* What pydantic's messages quote behind these words is the request: a private text. */
+static size_t stop_before_input(const char *words, size_t size)
 {
-    size_t used = 0;
+    static const char mark[] = "input_value=";
+    const char *found = memmem(words, size, mark, sizeof mark - 1);
 
-    for (size_t i = 0; i < size && used + 1 < room; i++)
-        out[used++] = (unsigned char)words[i] < 0x20 || words[i] == 0x7F ? ' ' : words[i];
-    while (used > 0 && used + 1 >= room && ((unsigned char)out[used - 1] & 0xC0) == 0x80)
-        used--;
-    if (used > 0 && used + 2 >= room && (unsigned char)out[used - 1] >= 0xC0)
-        used--;
-    out[used] = '\0';
+    return found != NULL ? (size_t)(found - words) : size;
 }
 
+void sink_copy_words(char *out, size_t room, const char *words, size_t size)
+{
+    AUTO_DONE(text) struct text clean = { 0 };
+    size_t left = stop_before_input(words, size);
+    int result = 0;
+
+    text_init(&clean, room - 1); /* an append that does not fit is left out whole: no character is cut */
+    while (left > 0 && result == 0) {
+        size_t run = 0;
+        while (run < left && words[run] != '\n' && words[run] != '\r' && words[run] != '\t')
+            run++;
+        result = text_append_harmless(&clean, words, run);
+        if (result == 0 && run < left) {
+            result = text_append_char(&clean, ' ');
+            run++;
+        }
+        words += run;
+        left -= run;
+    }
+    memcpy(out, clean.data, clean.size + 1);
+}
+
+void sink_say(struct sink_verdict *verdict, const char *format, ...)
+{
+    char words[1024];
+    va_list args;
+    int size;
+
+    va_start(args, format);
+    size = vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    if (size >= 0)
+        sink_copy_words(verdict->words, sizeof verdict->words, words, strlen(words));
+}
+
+/* A name with a NUL inside would look like another one, a word with it like a known one: none of both is said. */
 const char *sink_get_string(yyjson_val *object, const char *key)
 {
     yyjson_val *value = yyjson_obj_get(object, key);
 
-    return yyjson_is_str(value) ? yyjson_get_str(value) : "";
+    return yyjson_is_str(value) && strlen(yyjson_get_str(value)) == yyjson_get_len(value) ? yyjson_get_str(value) : "";
 }
 
-/* ---- Words for people; never the "input" of a 422 ---- */
+/* ---- Words for people: the server's detail, a string, a list or an object; never the "input" of a 422 ---- */
 
-static void describe_item(struct sink_verdict *verdict, yyjson_val *item)
+static yyjson_val *find_words(yyjson_val *detail)
 {
-    char message[160];
-    const char *words = sink_get_string(item, "msg");
+    static const char *const keys[] = { "msg", "message", "error" };
 
-    sink_copy_words(message, sizeof message, words, strlen(words));
-    (void)snprintf(verdict->words, sizeof verdict->words, "HTTP %d: %s", verdict->status, message);
+    if (yyjson_is_arr(detail))
+        detail = yyjson_arr_get_first(detail);
+    for (size_t i = 0; yyjson_is_obj(detail) && i < ARRAY_LENGTH(keys); i++)
+        if (yyjson_is_str(yyjson_obj_get(detail, keys[i])))
+            return yyjson_obj_get(detail, keys[i]);
+    return detail;
 }
 
 static void describe(struct sink_verdict *verdict, yyjson_doc *document)
 {
-    yyjson_val *detail = yyjson_obj_get(yyjson_doc_get_root(document), "detail");
+    yyjson_val *said = find_words(yyjson_obj_get(yyjson_doc_get_root(document), "detail"));
     char words[200];
 
-    (void)snprintf(verdict->words, sizeof verdict->words, "HTTP %d", verdict->status);
-    if (yyjson_is_str(detail)) {
-        sink_copy_words(words, sizeof words, yyjson_get_str(detail), yyjson_get_len(detail));
-        (void)snprintf(verdict->words, sizeof verdict->words, "HTTP %d: %s", verdict->status, words);
-    } else if (yyjson_is_arr(detail) && yyjson_arr_size(detail) > 0) {
-        describe_item(verdict, yyjson_arr_get_first(detail));
-    }
+    sink_say(verdict, "HTTP %d", verdict->status);
+    if (!yyjson_is_str(said))
+        return;
+    sink_copy_words(words, sizeof words, yyjson_get_str(said), yyjson_get_len(said));
+    sink_say(verdict, "HTTP %d: %s", verdict->status, words);
 }
 
 /* ---- Transport and status ---- */
@@ -103,6 +137,17 @@ static int64_t mend_retry_after(int64_t ms)
     return ms > RETRY_AFTER_CAP_MS ? RETRY_AFTER_CAP_MS : ms;
 }
 
+static bool is_good(int status)
+{
+    return status >= 200 && status < 300;
+}
+
+/* Of an answer that did not come whole the status may be enough: nothing of a request that was refused is stored. A 409 has two meanings. */
+static bool is_status_enough(int status)
+{
+    return status >= 300 && status != 409;
+}
+
 static bool judge_transport(const struct http_answer *answer, struct sink_verdict *verdict)
 {
     switch (answer->end) {
@@ -110,54 +155,55 @@ static bool judge_transport(const struct http_answer *answer, struct sink_verdic
         return true;
     case HTTP_NOT_SENT:
         verdict->scope = SINK_NOT_SENT;
-        (void)snprintf(verdict->words, sizeof verdict->words, "LightRAG cannot be reached: %.180s", answer->words);
+        sink_say(verdict, answer->is_tls_failure ? "LightRAG is not trusted: %.140s; http.ca_file names a private CA" : "LightRAG cannot be reached: %s",
+                 answer->words);
         return false;
-    default:
-        verdict->scope = SINK_SILENT;
-        (void)snprintf(verdict->words, sizeof verdict->words, "no whole answer from LightRAG: %.180s", answer->words);
-        return false;
+    case HTTP_TRUNCATED:
+    case HTTP_TOO_LARGE:
+        if (is_status_enough(answer->status))
+            return true;
+        break;
+    case HTTP_NO_ANSWER:
+        break;
     }
+    verdict->scope = SINK_SILENT;
+    sink_say(verdict, "no whole answer from LightRAG: %s", answer->words);
+    return false;
 }
 
 static enum sink_scope scope_of_status(int status)
 {
-    switch (status) {
-    case 401:
-    case 403:
-        return SINK_DENIED;
-    case 429:
-    case 503:
-        return SINK_BUSY;
-    case 400:
-    case 409:
-    case 413:
-    case 422:
-        return SINK_WELL;
-    default:
-        break;
-    }
-    if (status >= 200 && status < 300)
+    static const struct { int status; enum sink_scope scope; } scopes[] = {
+        { 400, SINK_WELL },   { 409, SINK_WELL },   { 413, SINK_WELL }, { 422, SINK_WELL }, { 401, SINK_DENIED },
+        { 403, SINK_DENIED }, { 408, SINK_SILENT }, { 425, SINK_BUSY }, { 429, SINK_BUSY }, { 503, SINK_BUSY },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++)
+        if (scopes[i].status == status)
+            return scopes[i].scope;
+    if (is_good(status))
         return SINK_WELL;
     return status >= 500 ? SINK_FAILING : SINK_STRANGE;
 }
 
 static void add_remedy(struct sink_verdict *verdict, const struct http_answer *answer)
 {
-    char said[200];
+    char said[120];
 
-    (void)snprintf(said, sizeof said, "%s", verdict->words);
-    if (verdict->scope == SINK_DENIED)
-        (void)snprintf(verdict->words, sizeof verdict->words, "LightRAG refuses the key (%.120s): check lightrag.api.api_key", said);
-    else if (verdict->scope == SINK_STRANGE && answer->location[0] != '\0')
-        (void)snprintf(verdict->words, sizeof verdict->words,
-                       "HTTP %d redirects to %.100s, which is not followed: put the right address into lightrag.api.url", verdict->status, answer->location);
-    else if (verdict->scope == SINK_STRANGE)
-        (void)snprintf(verdict->words, sizeof verdict->words, "%.60s: this address does not answer like LightRAG; check lightrag.api.url", said);
+    sink_copy_words(said, sizeof said, verdict->words, strlen(verdict->words));
+    if (verdict->scope == SINK_DENIED) {
+        sink_say(verdict, "LightRAG refuses the key (%s): check lightrag.api.api_key", said);
+    } else if (verdict->scope == SINK_STRANGE && answer->location[0] != '\0') {
+        sink_copy_words(said, sizeof said, answer->location, strcspn(answer->location, "?#"));
+        sink_say(verdict, "HTTP %d redirects to %s, which is not followed: put the right address into lightrag.api.url", verdict->status, said);
+    } else if (verdict->scope == SINK_STRANGE) {
+        sink_say(verdict, "%s: this address does not answer like LightRAG; check lightrag.api.url", said);
+    }
 }
 
 bool sink_judge_answer(const struct http_answer *answer, struct sink_verdict *ret_verdict, yyjson_doc **ret_document)
 {
-    yyjson_doc *document = NULL;
+    yyjson_doc *document;
 
     *ret_verdict = (struct sink_verdict){
         .status = answer->status, .retry_after_ms = mend_retry_after(answer->retry_after_ms), .date_ms = answer->date_ms, .culprit_index = -1,
@@ -165,18 +211,29 @@ bool sink_judge_answer(const struct http_answer *answer, struct sink_verdict *re
     *ret_document = NULL;
     if (!judge_transport(answer, ret_verdict))
         return false;
-    document = sink_parse(answer);
+    *ret_document = document = sink_parse(answer);
     ret_verdict->scope = scope_of_status(answer->status);
-    if (answer->status < 200 || answer->status >= 300)
+    if (!is_good(answer->status)) {
         describe(ret_verdict, document);
-    add_remedy(ret_verdict, answer);
-    *ret_document = document;
-    if (answer->status < 200 || answer->status >= 300)
+        add_remedy(ret_verdict, answer);
         return false;
+    }
     if (yyjson_is_obj(yyjson_doc_get_root(document)))
         return true;
     ret_verdict->scope = SINK_SILENT;
-    (void)snprintf(ret_verdict->words, sizeof ret_verdict->words, "HTTP %d, but not with LightRAG's JSON: is something in between?", answer->status);
+    sink_say(ret_verdict, "HTTP %d, but not with LightRAG's JSON: is something in between?", answer->status);
+    return false;
+}
+
+bool sink_judge_question(const struct http_answer *answer, struct sink_verdict *ret_verdict, yyjson_doc **ret_document)
+{
+    if (sink_judge_answer(answer, ret_verdict, ret_document))
+        return true;
+    if (ret_verdict->scope != SINK_WELL)
+        return false;
+    /* It carried no document that could be at fault. */
+    ret_verdict->scope = answer->status == 409 ? SINK_BUSY : SINK_STRANGE;
+    add_remedy(ret_verdict, answer);
     return false;
 }
 
@@ -184,58 +241,75 @@ void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdi
 {
     yyjson_doc *document;
 
-    (void)sink_judge_answer(answer, ret_verdict, &document);
-    if (ret_verdict->scope == SINK_WELL && answer->status == 409)
-        ret_verdict->scope = SINK_BUSY;
-    else if (ret_verdict->scope == SINK_WELL && answer->status >= 400)
-        ret_verdict->scope = SINK_STRANGE;
+    (void)sink_judge_question(answer, ret_verdict, &document);
     yyjson_doc_free(document);
 }
 
 /* ---- Inserts ---- */
 
-static void find_culprit_name(struct sink_verdict *verdict, const char *words, const char *const *names, size_t count)
+/* words begin with before, then the name, then a quote: names of ours have no quote in them. false: they do not. */
+static bool find_culprit_name(struct sink_verdict *verdict, const char *words, const char *before, const char *const *names, size_t count)
 {
-    const char *start = strchr(words, '\'');
-    const char *end = start != NULL ? strchr(start + 1, '\'') : NULL;
-    size_t length = end != NULL ? (size_t)(end - start - 1) : 0;
+    size_t length;
 
-    if (end == NULL || length >= sizeof verdict->culprit_name)
-        return;
-    memcpy(verdict->culprit_name, start + 1, length);
+    if (strncmp(words, before, strlen(before)) != 0)
+        return false;
+    words += strlen(before);
+    length = strcspn(words, "'");
+    if (words[length] != '\'' || length >= sizeof verdict->culprit_name)
+        return true;
+    memcpy(verdict->culprit_name, words, length);
     verdict->culprit_name[length] = '\0';
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && verdict->culprit_index < 0; i++)
         if (strcmp(names[i], verdict->culprit_name) == 0)
             verdict->culprit_index = (int)i;
+    return true;
 }
 
 /* 409 is said of a name that is there, and of everything that will pass: only the words tell them apart. */
 static void judge_conflict(struct sink_verdict *verdict, yyjson_doc *document, const char *const *names, size_t count)
 {
-    static const char exists[] = "Document storage already contains '";
     const char *detail = sink_get_string(yyjson_doc_get_root(document), "detail");
 
-    if (strncmp(detail, exists, sizeof exists - 1) != 0) {
+    if (find_culprit_name(verdict, detail, "Document storage already contains '", names, count))
+        verdict->insert = SINK_INSERT_EXISTS;
+    else
         verdict->scope = SINK_BUSY;
-        return;
-    }
-    verdict->insert = SINK_INSERT_EXISTS;
-    find_culprit_name(verdict, detail, names, count);
 }
 
-/* {"detail":[{"loc":["body","texts",3],...}]}: the number is the place in the batch. */
-static void judge_refusal(struct sink_verdict *verdict, yyjson_doc *document, size_t count)
+/* {"detail":[{"loc":["body","texts",3],...}]}: the number is the place in the batch; -1 when this one tells none. */
+static int find_place(yyjson_val *item, size_t count)
 {
-    yyjson_val *detail = yyjson_obj_get(yyjson_doc_get_root(document), "detail");
-    yyjson_val *location = yyjson_obj_get(yyjson_arr_get_first(detail), "loc");
+    yyjson_val *location = yyjson_obj_get(item, "loc");
     yyjson_val *list = yyjson_arr_get(location, 1);
     yyjson_val *index = yyjson_arr_get(location, 2);
 
+    if (!yyjson_equals_str(yyjson_arr_get(location, 0), "body") || !yyjson_is_uint(index) || yyjson_get_uint(index) >= count)
+        return -1;
+    return yyjson_equals_str(list, "texts") || yyjson_equals_str(list, "file_sources") ? (int)yyjson_get_uint(index) : -1;
+}
+
+static void judge_refusal(struct sink_verdict *verdict, yyjson_doc *document, size_t count)
+{
+    yyjson_val *detail = yyjson_obj_get(yyjson_doc_get_root(document), "detail");
+    yyjson_val *item;
+    size_t i, size;
+
     verdict->insert = SINK_INSERT_REFUSED;
-    if (!yyjson_is_str(list) || !yyjson_is_uint(index) || yyjson_get_uint(index) >= count)
-        return;
-    if (strcmp(yyjson_get_str(list), "texts") == 0 || strcmp(yyjson_get_str(list), "file_sources") == 0)
-        verdict->culprit_index = (int)yyjson_get_uint(index);
+    yyjson_arr_foreach(detail, i, size, item) {
+        if (verdict->culprit_index < 0)
+            verdict->culprit_index = find_place(item, count);
+    }
+}
+
+/* It goes into an address, so it must be a plain word, and "." and ".." would be taken out of there. */
+static bool is_track(const char *track)
+{
+    size_t length = 0;
+
+    while (track[length] > 0x20 && track[length] < 0x7F)
+        length++;
+    return length > 0 && track[length] == '\0' && length < sizeof ((struct sink_verdict *)0)->track && track[0] != '.';
 }
 
 static void judge_status_word(struct sink_verdict *verdict, yyjson_val *root, const char *const *names, size_t count)
@@ -244,22 +318,25 @@ static void judge_status_word(struct sink_verdict *verdict, yyjson_val *root, co
     const char *message = sink_get_string(root, "message");
     const char *track = sink_get_string(root, "track_id");
 
-    if (strcmp(status, "success") == 0 && track[0] != '\0' && strlen(track) < sizeof verdict->track) {
+    if (strcmp(status, "success") == 0 && is_track(track)) {
         verdict->insert = SINK_INSERT_ACCEPTED;
         (void)snprintf(verdict->track, sizeof verdict->track, "%s", track);
+    } else if (strcmp(status, "success") == 0) {
+        verdict->scope = SINK_SILENT;
+        sink_say(verdict, "HTTP %d, success, but no track id that could be followed", verdict->status);
     } else if (strcmp(status, "duplicated") == 0 && strncmp(message, "Identical content", 17) == 0) {
         verdict->insert = SINK_INSERT_CONTENT;
-        (void)snprintf(verdict->words, sizeof verdict->words, "LightRAG says: identical content already exists");
+        sink_say(verdict, "LightRAG says: identical content already exists");
     } else if (strcmp(status, "duplicated") == 0) {
         verdict->insert = SINK_INSERT_EXISTS;
-        sink_copy_words(verdict->words, sizeof verdict->words, message, strlen(message));
-        find_culprit_name(verdict, message, names, count);
+        sink_say(verdict, "LightRAG says: %s", message[0] != '\0' ? message : status);
+        (void)find_culprit_name(verdict, message, "File source '", names, count);
     } else if (strcmp(status, "busy") == 0) {
         verdict->scope = SINK_BUSY;
-        (void)snprintf(verdict->words, sizeof verdict->words, "LightRAG says: busy");
+        sink_say(verdict, "LightRAG says: busy");
     } else {
         verdict->scope = SINK_SILENT;
-        (void)snprintf(verdict->words, sizeof verdict->words, "HTTP %d with a status that is no receipt: \"%.60s\"", verdict->status, status);
+        sink_say(verdict, "HTTP %d with a status that is no receipt: \"%.60s\"", verdict->status, status);
     }
 }
 
@@ -276,86 +353,6 @@ void sink_judge_insert(const struct http_answer *answer, const char *const *name
             ret_verdict->insert = SINK_INSERT_TOO_LARGE;
         else
             judge_refusal(ret_verdict, document, count);
-    }
-    yyjson_doc_free(document);
-}
-
-/* ---- The server itself ---- */
-
-static enum sink_dialect dialect_of(const char *version)
-{
-    static const struct { const char *prefix; enum sink_dialect dialect; } dialects[] = { { "1.4.", SINK_14 }, { "1.5.", SINK_15 } };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(dialects); i++)
-        if (strncmp(version, dialects[i].prefix, strlen(dialects[i].prefix)) == 0)
-            return dialects[i].dialect;
-    return SINK_UNKNOWN_DIALECT;
-}
-
-void sink_read_health(const struct http_answer *answer, struct sink_health *ret_health, struct sink_verdict *ret_verdict)
-{
-    yyjson_doc *document;
-    yyjson_val *root;
-    const char *version;
-
-    *ret_health = (struct sink_health){ 0 };
-    if (sink_judge_answer(answer, ret_verdict, &document)) {
-        root = yyjson_doc_get_root(document);
-        version = sink_get_string(root, "core_version");
-        if (version[0] == 'v')
-            version++;
-        sink_copy_words(ret_health->version, sizeof ret_health->version, version, strlen(version));
-        version = sink_get_string(yyjson_obj_get(root, "configuration"), "workspace");
-        sink_copy_words(ret_health->workspace, sizeof ret_health->workspace, version, strlen(version));
-        ret_health->dialect = dialect_of(ret_health->version);
-    }
-    if ((ret_verdict->scope == SINK_WELL && ret_health->version[0] == '\0') || (ret_verdict->scope == SINK_SILENT && answer->end == HTTP_ANSWERED)) {
-        ret_verdict->scope = SINK_STRANGE;
-        (void)snprintf(ret_verdict->words, sizeof ret_verdict->words, "HTTP %d, but no answer of LightRAG's: check lightrag.api.url", answer->status);
-    }
-    yyjson_doc_free(document);
-}
-
-static int64_t count_of(yyjson_val *counts, const char *status)
-{
-    yyjson_val *value = yyjson_obj_get(counts, status);
-
-    return yyjson_is_uint(value) ? (int64_t)yyjson_get_uint(value) : 0;
-}
-
-void sink_read_counts(const struct http_answer *answer, struct sink_counts *ret_counts, struct sink_verdict *ret_verdict)
-{
-    yyjson_doc *document;
-
-    *ret_counts = (struct sink_counts){ 0 };
-    if (sink_judge_answer(answer, ret_verdict, &document)) {
-        yyjson_val *counts = yyjson_obj_get(yyjson_doc_get_root(document), "status_counts");
-        if (yyjson_is_obj(counts)) {
-            ret_counts->all = count_of(counts, "all");
-            ret_counts->processed = count_of(counts, "processed");
-            ret_counts->failed = count_of(counts, "failed");
-            ret_counts->unfinished = ret_counts->all - ret_counts->processed - ret_counts->failed;
-        } else {
-            ret_verdict->scope = SINK_STRANGE;
-            (void)snprintf(ret_verdict->words, sizeof ret_verdict->words, "HTTP 200, but no document counts of LightRAG's: check lightrag.api.url");
-        }
-    }
-    yyjson_doc_free(document);
-}
-
-void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *ret_pipeline, struct sink_verdict *ret_verdict)
-{
-    yyjson_doc *document;
-
-    *ret_pipeline = (struct sink_pipeline){ .busy = true };
-    if (sink_judge_answer(answer, ret_verdict, &document)) {
-        yyjson_val *root = yyjson_doc_get_root(document);
-        yyjson_val *busy = yyjson_obj_get(root, "busy");
-        if (yyjson_is_bool(busy))
-            ret_pipeline->busy = yyjson_get_bool(busy);
-        else
-            ret_verdict->scope = SINK_SILENT;
-        ret_pipeline->recovery_required = yyjson_is_true(yyjson_obj_get(root, "recovery_required"));
     }
     yyjson_doc_free(document);
 }

@@ -44,7 +44,7 @@ static void read_row(yyjson_val *value, void (*each)(void *context, const struct
         .name = sink_get_string(value, "file_path"),
         .track = sink_get_string(value, "track_id"),
         .status = status_of(sink_get_string(value, "status")),
-        .chunks = yyjson_is_uint(chunks) ? (int64_t)yyjson_get_uint(chunks) : -1,
+        .chunks = yyjson_is_uint(chunks) && yyjson_get_uint(chunks) <= INT32_MAX ? (int64_t)yyjson_get_uint(chunks) : -1,
         .created_ms = time_of(value, "created_at"),
         .updated_ms = time_of(value, "updated_at"),
         .error_words = words,
@@ -58,29 +58,36 @@ static void read_row(yyjson_val *value, void (*each)(void *context, const struct
     each(context, &row);
 }
 
-static int64_t read_rows(yyjson_val *list, void (*each)(void *context, const struct sink_row *row), void *context)
+/* false: something between them is no row, so that absence from them proves nothing. */
+static bool read_rows(yyjson_val *list, void (*each)(void *context, const struct sink_row *row), void *context)
 {
     yyjson_val *value;
     size_t index, count;
+    bool is_whole = true;
 
     yyjson_arr_foreach(list, index, count, value) {
         if (yyjson_is_obj(value))
             read_row(value, each, context);
+        else
+            is_whole = false;
     }
-    return (int64_t)yyjson_arr_size(list);
+    return is_whole;
+}
+
+static void doubt(const struct http_answer *answer, struct sink_verdict *verdict, const char *words)
+{
+    verdict->scope = SINK_SILENT;
+    sink_say(verdict, "HTTP %d, but %s", answer->status, words);
 }
 
 static bool find_documents(const struct http_answer *answer, struct sink_verdict *verdict, yyjson_doc **ret_document, yyjson_val **ret_list)
 {
-    if (!sink_judge_answer(answer, verdict, ret_document)) {
-        if (verdict->scope == SINK_WELL)
-            verdict->scope = answer->status == 409 ? SINK_BUSY : SINK_STRANGE;
+    if (!sink_judge_question(answer, verdict, ret_document))
         return false;
-    }
     *ret_list = yyjson_obj_get(yyjson_doc_get_root(*ret_document), "documents");
     if (yyjson_is_arr(*ret_list))
         return true;
-    verdict->scope = SINK_SILENT;
+    doubt(answer, verdict, "no list of LightRAG's documents");
     return false;
 }
 
@@ -91,8 +98,11 @@ void sink_read_track(const struct http_answer *answer, void (*each)(void *contex
     yyjson_val *list;
 
     *ret_total = 0;
-    if (find_documents(answer, ret_verdict, &document, &list))
-        *ret_total = read_rows(list, each, context);
+    if (find_documents(answer, ret_verdict, &document, &list)) {
+        *ret_total = (int64_t)yyjson_arr_size(list);
+        if (!read_rows(list, each, context))
+            doubt(answer, ret_verdict, "its documents are not all rows");
+    }
     yyjson_doc_free(document);
 }
 
@@ -101,19 +111,20 @@ void sink_read_listing(const struct http_answer *answer, void (*each)(void *cont
 {
     yyjson_doc *document;
     yyjson_val *list;
-    yyjson_val *pagination;
 
     *ret_rows = 0;
     *ret_has_next = false;
     if (find_documents(answer, ret_verdict, &document, &list)) {
-        pagination = yyjson_obj_get(yyjson_doc_get_root(document), "pagination");
-        *ret_rows = read_rows(list, each, context);
-        if (yyjson_is_bool(yyjson_obj_get(pagination, "has_next"))) {
-            *ret_has_next = yyjson_is_true(yyjson_obj_get(pagination, "has_next"));
-        } else {
-            /* Without that word nothing proves that the listing is whole: absence must not be concluded. */
-            ret_verdict->scope = SINK_SILENT;
-        }
+        yyjson_val *has_next = yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(document), "pagination"), "has_next");
+        *ret_rows = (int64_t)yyjson_arr_size(list);
+        *ret_has_next = yyjson_is_true(has_next);
+        /* Absence may be concluded from a whole listing only. */
+        if (!read_rows(list, each, context))
+            doubt(answer, ret_verdict, "its documents are not all rows");
+        else if (!yyjson_is_bool(has_next))
+            doubt(answer, ret_verdict, "not a word whether another page follows");
+        else if (*ret_has_next && *ret_rows == 0)
+            doubt(answer, ret_verdict, "an empty page that another one should follow: that would never end");
     }
     yyjson_doc_free(document);
 }

@@ -125,10 +125,11 @@ struct sink_row {                 /* borrowed during the callback */
     int64_t chunks;               /* -1: not told */
     int64_t created_ms;           /* the server's clock; -1: unparsable */
     int64_t updated_ms;           /* likewise */
-    const char *error_words;      /* error_msg, control characters removed, at most 400 bytes, "" when none */
+    const char *error_words;      /* error_msg, control characters escaped, less than 400 bytes, "" when none */
 };
 
-/* Calls each() for every row; ret_total gets total_count (track) or the number of rows in this page. */
+/* Calls each() for every row; ret_total and ret_rows get how many elements the list had. When the verdict is not SINK_WELL, rows that came before
+ * the doubt are still true, but absence from them proves nothing. */
 void sink_read_track(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_total,
                      struct sink_verdict *ret_verdict);
 /* ret_has_next: another page follows. */
