@@ -1,10 +1,18 @@
 /* fake_memory_api.h - a Memory API: GET /memory/{context}?limit=&range= with X-API-KEY.
  *
  * Memories come from JSON ({"memories":[...]} for every context, or {"contexts":{"ctx":{"memories":[...]}}}: others answer 404), or are made up:
- * count of them, of about size bytes, the same for the same seed. range is honoured by created_at against now (settable), limit too.
+ * count of them, of about size bytes, the same for the same seed, in several languages, with hashtags and places, for every context and range.
+ * A range counts back from "now": what control set, else the newest memory of the context, because sample files age.
  *
- * POST /_fake/control takes {"status":503,"times":2,"retry_after":"1", "cut":1000,"cut_chunked":1000,"stall":1000,"html":true,"redirect":"http://..",
- * "raw":"any body","latency_ms":50,"memories":[...] (replaces what it holds)}: a fault for the next listings. GET /_fake/ledger tells what was asked. */
+ * GET /_fake/ledger: {"listings","denied","requests"}. POST /_fake/control, any of (an unknown word is refused with 422):
+ *   a new fault for the next listings (every call replaces the last fault; {"times":0} ends it):
+ *     times N          how many listings it spoils (all)
+ *     status N, retry_after S, redirect URL, html true (200 with a page), raw "any body"
+ *     cut N (a length is announced), cut_chunked N, reset N, stall N: after N bytes; drip N: N bytes at a time, drip_ms apart (10)
+ *     gzip true        the answer comes packed
+ *     latency_ms N
+ *   the data: memories [...] or contexts {...} (takes the place of all), upsert [...] and delete [ids] (of context C, or of the common list),
+ *     now "2026-01-31T12:00:00Z" */
 #ifndef MC_FAKES_FAKE_MEMORY_API_H
 #define MC_FAKES_FAKE_MEMORY_API_H
 
