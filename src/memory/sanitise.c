@@ -39,6 +39,25 @@ static bool is_plain_block(const unsigned char *at)
     return ((block | (block - 0x2020202020202020u) | (block + 0x0101010101010101u)) & 0x8080808080808080u) == 0;
 }
 
+static bool continues(unsigned char byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Most letters of most scripts, for which the first byte says that nothing else has to be looked at; 0: look closer. */
+static size_t usual_length(const unsigned char *bytes, size_t left)
+{
+    unsigned char first = bytes[0];
+
+    if (first >= 0x20 && first < 0x7F)
+        return 1;
+    if (first >= 0xC3 && first < 0xE0 && left >= 2)
+        return continues(bytes[1]) ? 2 : 0;
+    if (first > 0xE0 && first < 0xEF && first != 0xED && left >= 3)
+        return continues(bytes[1]) && continues(bytes[2]) ? 3 : 0;
+    return 0;
+}
+
 /* How many bytes from the start need no change. */
 static size_t clean_length(const unsigned char *bytes, size_t size)
 {
@@ -52,8 +71,8 @@ static size_t clean_length(const unsigned char *bytes, size_t size)
         }
         while (at < stop) { /* the last character may reach past the block */
             uint32_t code;
-            size_t length = 1;
-            if (bytes[at] < 0x20 || bytes[at] >= 0x7F) {
+            size_t length = usual_length(bytes + at, size - at);
+            if (length == 0) {
                 length = read_sequence(bytes + at, size - at, &code);
                 if (length == 0 || is_removed(code))
                     return at;

@@ -9,6 +9,9 @@
 #include "base/time_text.h"
 #include "memory/memory.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 
@@ -366,6 +369,44 @@ static void test_large_transcripts(void **state)
     }
 }
 
+static size_t heap_in_use(void)
+{
+#if defined(__GLIBC__)
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
+
+/* What a giant needed is given back by the next one; usual ones leave the decoder as it is. */
+static void test_scratch_memory(void **state)
+{
+    static const char usual[] = "{\"id\":\"m\",\"transcript\":\"a\\r\\nb\"}";
+    AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
+    struct memory memory;
+    size_t warm;
+    (void)state;
+
+    assert_int_equal(memory_decode(decoder, usual, sizeof usual - 1, &memory, NULL), 0);
+    warm = heap_in_use();
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(memory_decode(decoder, usual, sizeof usual - 1, &memory, NULL), 0);
+    assert_int_equal(heap_in_use(), warm);
+    for (int i = 0; i < 2; i++) {
+        AUTO_DONE(text) struct text giant = { 0 };
+        text_init(&giant, 0);
+        (void)text_append(&giant, i == 0 ? "{\"id\":\"m\",\"transcript\":\"" : "{\"id\":\"\\ud800\",\"transcript\":\"");
+        for (int j = 0; j < 500000; j++)
+            (void)text_append(&giant, "a\\r\\n");
+        (void)text_append(&giant, "\"}");
+        assert_int_equal(memory_decode(decoder, giant.data, giant.size, &memory, NULL), 0);
+        assert_int_equal(memory.transcript.size, 999999); /* the last line end is trimmed */
+    }
+    assert_int_equal(memory_decode(decoder, usual, sizeof usual - 1, &memory, NULL), 0);
+    assert_true(heap_in_use() < warm + 4096);
+}
+
 static void test_degrees(void **state)
 {
     static const struct { double degrees; const char *want; } rows[] = {
@@ -394,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_large_transcripts),
+        cmocka_unit_test(test_scratch_memory),
         cmocka_unit_test(test_degrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

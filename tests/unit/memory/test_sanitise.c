@@ -69,6 +69,75 @@ static void test_every_byte_at_every_place(void **state)
     }
 }
 
+static size_t encode(uint32_t code, char *bytes)
+{
+    if (code < 0x80) {
+        bytes[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        bytes[0] = (char)(0xC0 | code >> 6);
+        bytes[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        bytes[0] = (char)(0xE0 | code >> 12);
+        bytes[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        bytes[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    bytes[0] = (char)(0xF0 | code >> 18);
+    bytes[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    bytes[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    bytes[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+static bool is_wanted(uint32_t code)
+{
+    if (code < 0x20)
+        return code == '\n' || code == '\t';
+    return !(code >= 0x7F && code <= 0x9F) && !(code >= 0xD800 && code <= 0xDFFF) && code != 0xFFFE && code != 0xFFFF && code <= 0x10FFFF;
+}
+
+static void test_every_code_point(void **state)
+{
+    char bytes[4];
+    (void)state;
+
+    for (uint32_t code = 0; code < 0x1FFFFF; code++)
+        if (sanitise_is_clean(bytes, encode(code, bytes)) != is_wanted(code))
+            fail_msg("U+%04X: clean is %d", code, !is_wanted(code));
+}
+
+/* All pairs, and all triples that begin like one: clean only as the one right encoding of something, or as clean bytes one by one. */
+static void test_every_sequence(void **state)
+{
+    (void)state;
+
+    for (uint32_t first = 0; first < 256; first++) {
+        for (uint32_t rest = 0; rest < 65536; rest++) {
+            char bytes[3] = { (char)first, (char)(rest >> 8), (char)rest };
+            char right[4];
+            uint32_t code = first < 0xE0 ? (first & 0x1F) << 6 | (rest >> 8 & 0x3F) : (first & 0x0F) << 12 | (rest >> 8 & 0x3F) << 6 | (rest & 0x3F);
+            size_t size = first < 0xE0 ? 2 : 3;
+            bool want;
+            if (first < 0xC0 || first >= 0xF0) {
+                want = first < 0x80 && is_wanted(first) && rest >> 8 < 0x80 && is_wanted(rest >> 8);
+                size = 2;
+            } else {
+                want = encode(code, right) == size && memcmp(right, bytes, size) == 0 && is_wanted(code);
+            }
+            if (size == 2 && (rest & 0xFF) != 0)
+                continue; /* said already */
+            if (sanitise_is_clean(bytes, size) != want)
+                fail_msg("%02x %02x %02x: clean is %d", first, rest >> 8, rest & 0xFF, !want);
+            if (sanitise_is_clean(bytes, size - 1) && first >= 0xC0)
+                fail_msg("%02x %02x, cut: clean", first, rest >> 8);
+        }
+    }
+}
+
 static void test_trim(void **state)
 {
     static const struct { const char *why, *in, *want; } rows[] = {
@@ -141,6 +210,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_every_byte_at_every_place),
+        cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_sequence),
         cmocka_unit_test(test_trim),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_origin),

@@ -8,7 +8,9 @@
 #include "base/text.h"
 #include "memory/splitter.h"
 
+#if defined(__GLIBC__)
 #include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +112,8 @@ static void test_well_formed(void **state)
         { "brackets and escapes in strings are none", "{\"memories\":[{\"t\":\"]}\\\"[{\\\\\"},{\"t\":\"\\u005d\"}]}", "0@13+16<{\"t\":\"]}\\\"[{\\\\\"}>\n1@30+14<{\"t\":\"\\u005d\"}>\ncomplete, 2 of 46 bytes" },
         { "keys before, of every kind", "{\"a\":{\"memories\":[1]},\"b\":[[\"]\"]],\"c\":\"\\\"\",\"d\":1,\"memories\":[2]}", "0@61+1<2>\ncomplete, 1 of 64 bytes" },
         { "a key that only begins like ours", "{\"memories2\":[1],\"memorie\":[2],\"memories\":[3]}", "0@43+1<3>\ncomplete, 1 of 46 bytes" },
+        { "escapes in keys", "{\"\\\\\":1,\"a\\\"memories\":[9],\"memories\":[2]}", "0@38+1<2>\ncomplete, 1 of 41 bytes" },
+        { "a key longer than any of ours", "{\"memoriesmemoriesmemoriesmemoriesmemoriesmemoriesmemoriesmemoriesmemories\":[9],\"memories\":[2]}", "0@92+1<2>\ncomplete, 1 of 95 bytes" },
         { "the first list counts", "{\"memories\":[1],\"memories\":[2]}", "0@13+1<1>\ncomplete, 1 of 31 bytes" },
         { "ours may hold something else before it is a list", "{\"memories\":{\"memories\":[9]},\"memories\":[2]}", "0@41+1<2>\ncomplete, 1 of 44 bytes" },
         { "a string in place of a list", "{\"memories\":\"[1]\",\"x\":[2]}", "no memories, 0 of 26 bytes" },
@@ -334,6 +338,30 @@ static void test_memory_is_bounded(void **state)
     assert_int_equal(seen.ends[0], 13 + 7 + (uint64_t)CHUNK * CHUNKS + 2);
 }
 
+/* A giant that is handed out does not keep its memory for the rest of the listing. */
+static void test_memory_is_given_back(void **state)
+{
+    enum { CHUNK = 64 << 10, CHUNKS = 48 };
+    AUTO_STRING char *chunk = mem_resize(NULL, CHUNK, 1);
+    struct seen seen = { .count = 0 };
+    const struct splitter_settings settings = { .element_maximum = 8 << 20, .sample = 64, .depth_maximum = 64, .on_element = note_extent, .context = &seen };
+    AUTO(splitter) struct splitter *splitter = splitter_new(&settings);
+    size_t before = heap_in_use();
+    (void)state;
+
+    memset(chunk, 'x', CHUNK);
+    splitter_push(splitter, "{\"memories\":[\"", 14);
+    for (int i = 0; i < CHUNKS; i++)
+        splitter_push(splitter, chunk, CHUNK);
+    splitter_push(splitter, "\",", 2);
+    assert_int_equal(seen.count, 1);
+    assert_true(heap_in_use() < before + CHUNK);
+    splitter_push(splitter, "1", 1);
+    splitter_push(splitter, "2]}", 3);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(splitter_end(splitter), SPLITTER_COMPLETE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_cut_at_every_byte),
         cmocka_unit_test(test_mutations_keep_what_stands_before),
         cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_memory_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
