@@ -12,7 +12,7 @@ MASKS = [
     (re.compile(r"\b(doc|dup)-[0-9a-f]{20,32}"), r"\1-ID"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?"), "TIME"),
     (re.compile(r"error_id: [0-9a-f]+"), "error_id: E"),
-    (re.compile(r"(?<=Status: )(DocStatus\.)?(PENDING|PROCESSING|PROCESSED|pending|processing|processed)\b"), "STATUS"),
+    (re.compile(r"(?<=Status: )(DocStatus\.)?(PENDING|PARSING|ANALYZING|PROCESSING|PROCESSED|pending|parsing|analyzing|processing|processed)\b"), "STATUS"),
 ]
 
 
@@ -140,7 +140,7 @@ def prune(value, unread):
         _drop(value, path.split("."))
     rows = value.get("json", {}).get("documents") if isinstance(value.get("json"), dict) else None
     if isinstance(rows, list):
-        rows.sort(key=lambda row: (str(row.get("file_path")), str(row.get("id"))))
+        rows.sort(key=lambda row: (str(row.get("file_path")), str(row.get("content_summary"))))
     return value
 
 
