@@ -108,6 +108,7 @@ void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, st
     int64_t stored_ago = now.wall_ms - row->changed_ms;
 
     deliver->now = now;
+    batch->passes_mark = row->strikes > 0 ? deliver->accepted_inserts : -1;
     batch->row = *row;
     batch->row.members = 0;
     batch->phase = phase_of_state(row->state);

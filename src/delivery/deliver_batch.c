@@ -38,6 +38,7 @@ struct batch *deliver_new_batch(struct deliver *deliver)
     batch->poll_step = POLL_FIRST_MS;
     batch->ready_mono = batch->poll_mono = batch->look_mono = batch->progress_mono = now.mono_ms;
     batch->deadline_mono = NEVER_MONO;
+    batch->passes_mark = -1;
     batch->is_dirty = true;
     deliver->batches = mem_grow(deliver->batches, deliver->count, &deliver->capacity, sizeof *deliver->batches);
     deliver->batches[deliver->count++] = batch;
@@ -149,6 +150,7 @@ struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum b
     part->row.opened_ms = batch->row.opened_ms;
     part->row.whole_listing = batch->row.whole_listing;
     part->settle_mono = batch->settle_mono;
+    part->passes_mark = batch->passes_mark;
     deliver_set_phase(deliver, part, phase);
     change.members_batch = part->row.batch;
     deliver->out.change(deliver->out.context, &change);

@@ -30,6 +30,7 @@ enum {
     POISON_STRIKES = 3,
     OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
     RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
+    NEIGHBOURS_MAXIMUM = 12,       /* DEAD(stuck) after so many failures for another document's sake: about five minutes of retries */
     STUCK_KICKS = 3,               /* DEAD(stuck) only after so many kicks without a result */
     STORED_DEADLINE_CAP_MS = 60 * 60 * 1000, /* a stored wait that lies further ahead (a clock jumped) is cut to this when loaded */
 };
@@ -57,6 +58,7 @@ struct member {
     enum sighting last_sighting;  /* in the answer before: tells progress */
     bool waits_for_retry;         /* failed, and not kicked since */
     bool failure_is_known;        /* failed_updated_ms holds the failure that was counted last */
+    int neighbours_failures;      /* of its row, for another document's sake: not counted as attempts */
     int64_t failed_updated_ms;    /* the row's updated_at then, the server's clock */
     int64_t retry_mono;
     char *words;                  /* owned: the server's words for its last failure; NULL */
@@ -82,7 +84,7 @@ struct batch {
     bool is_looking;              /* takes part in the look-up under way */
     int64_t look_mono, look_step;
     int64_t settle_mono;          /* 1.4; 0: no */
-    int64_t passes_mark;          /* accepted inserts of others when its first strike came */
+    int64_t passes_mark;          /* accepted inserts of the target when its first strike came; goes along through splits; -1: no strike yet */
     bool is_content_suspect;      /* 1.4 said: identical content */
 };
 
@@ -103,6 +105,7 @@ struct deliver {
     enum sink_dialect dialect;
     char version[32], seen_workspace[128], words[400];
     bool is_probing;
+    bool workspace_is_untold;     /* by the last /health */
     int64_t probe_mono;
     int failures;
     bool restart_is_suspected, restart_is_noticed;
@@ -166,6 +169,8 @@ void deliver_note_members(struct deliver *deliver, const struct batch *batch, en
 /* ---- deliver_send.c ---- */
 void deliver_send_due(struct deliver *deliver);
 bool deliver_may_insert(const struct deliver *deliver);
+/* Got a 500, and since then inserts of others passed. */
+bool deliver_is_suspect(const struct deliver *deliver, const struct batch *batch);
 
 /* ---- deliver_rows.c ---- */
 void deliver_poll_due(struct deliver *deliver);

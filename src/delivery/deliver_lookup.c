@@ -230,13 +230,27 @@ static void look_again(struct deliver *deliver, struct batch *batch)
     batch->look_mono = deliver->now.mono_ms + pause;
 }
 
-/* Absent, proven: ready again, the same bytes. Three 500s split the batch; alone, and while others pass, they are the document's own fault. */
+/* The good half must not wait behind the bad one: that it passes tells whose fault it is. */
+static void halve_again(struct deliver *deliver, struct batch *batch)
+{
+    deliver_pick_none(batch);
+    for (size_t i = batch->count / 2; i < batch->count; i++)
+        batch->members[i].picked = true;
+    batch->row.strikes = 0;
+    batch->ready_mono = deliver->now.mono_ms;
+    batch->row.not_before_ms = 0;
+    (void)deliver_split(deliver, batch, PHASE_READY);
+}
+
+/* Absent, proven: ready again, the same bytes. Three 500s split the batch, later halves are split at the first one; three 500s alone, and while
+ * others pass, are the document's own fault. */
 static void send_again(struct deliver *deliver, struct batch *batch)
 {
     const struct moment now = deliver->now;
+    bool is_suspect = deliver_is_suspect(deliver, batch);
     int64_t pause = 0;
 
-    if (batch->row.strikes >= POISON_STRIKES && batch->count == 1 && deliver->accepted_inserts > batch->passes_mark) {
+    if (batch->row.strikes >= POISON_STRIKES && batch->count == 1 && is_suspect) {
         deliver_kill(deliver, batch, 0, DEAD_POISON, 500, "LightRAG answers 500 to this document alone while others pass");
         return;
     }
@@ -247,15 +261,8 @@ static void send_again(struct deliver *deliver, struct batch *batch)
     batch->row.whole_listing = false;
     batch->ready_mono = now.mono_ms + pause;
     batch->row.not_before_ms = pause > 0 ? now.wall_ms + pause : 0;
-    if (batch->row.strikes >= POISON_STRIKES && batch->count > 1) {
-        deliver_pick_none(batch);
-        for (size_t i = batch->count / 2; i < batch->count; i++)
-            batch->members[i].picked = true;
-        batch->row.strikes = 0;
-        batch->ready_mono = now.mono_ms; /* the good half must not wait behind the bad one: that it passes closes the breaker */
-        batch->row.not_before_ms = 0;
-        (void)deliver_split(deliver, batch, PHASE_READY);
-    }
+    if (batch->count > 1 && batch->row.strikes >= (is_suspect ? 1 : POISON_STRIKES))
+        halve_again(deliver, batch);
 }
 
 static void conclude(struct deliver *deliver, struct batch *batch)

@@ -105,6 +105,13 @@ static void keep_words(struct member *member, const char *words)
     member->words = mem_copy_string(words);
 }
 
+/* 1.5 writes the vectors of several documents together: one that the model refuses fails those that come after it, until it is tried again
+ * with success. What such a row says is no fault of its document. */
+static bool is_neighbours_failure(const struct sink_row *row)
+{
+    return strstr(row->error_words, "index flush failed") != NULL;
+}
+
 static void count_failure(struct deliver *deliver, struct member *member, const struct sink_row *row)
 {
     struct member_change facts = {
@@ -118,6 +125,12 @@ static void count_failure(struct deliver *deliver, struct member *member, const 
     member->failed_updated_ms = row->updated_ms;
     member->waits_for_retry = true;
     keep_words(member, row->error_words);
+    if (is_neighbours_failure(row)) {
+        member->neighbours_failures++;
+        member->retry_mono = deliver->now.mono_ms + retry_wait_ms(member->neighbours_failures, 1000, deliver->settings.backoff_multiplier,
+                                                                  deliver->settings.max_backoff_ms, deliver->out.random(deliver->out.context));
+        return;
+    }
     if (!is_counted_by_an_earlier_process) {
         member->attempts++;
         facts.attempts = member->attempts;
@@ -221,6 +234,12 @@ static void kill_failed(struct deliver *deliver, struct batch *batch)
         }
         if (member->sighting == SEEN_EMPTY) {
             deliver_kill(deliver, batch, i, DEAD_PROCESSING_FAILED, 0, "LightRAG says processed, but made no chunk of it");
+            continue;
+        }
+        if (member->neighbours_failures >= NEIGHBOURS_MAXIMUM) {
+            (void)snprintf(words, sizeof words, "LightRAG cannot write its index (%.300s): another document that its model refuses may be the cause",
+                           member->words);
+            deliver_kill(deliver, batch, i, DEAD_STUCK, 0, words);
             continue;
         }
         if (member->attempts < deliver->settings.max_attempts) {

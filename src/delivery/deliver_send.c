@@ -26,6 +26,11 @@ bool deliver_may_insert(const struct deliver *deliver)
     return count_window(deliver) < deliver->settings.slots + ACCEPTED_WINDOW;
 }
 
+bool deliver_is_suspect(const struct deliver *deliver, const struct batch *batch)
+{
+    return batch->passes_mark >= 0 && deliver->accepted_inserts > batch->passes_mark;
+}
+
 static void send_batch(struct deliver *deliver, struct batch *batch)
 {
     const struct moment now = deliver->now;
@@ -113,6 +118,7 @@ static void follow(struct deliver *deliver, struct batch *batch, const struct si
 
     (void)snprintf(batch->row.track, sizeof batch->row.track, "%s", verdict->track);
     batch->row.strikes = 0;
+    batch->passes_mark = -1;
     batch->settle_mono = 0; /* answered: nothing of it can arrive later */
     batch->accepted_mono = batch->progress_mono = now.mono_ms;
     batch->deadline_mono = now.mono_ms + patience;
@@ -142,19 +148,28 @@ static void wait_busy(struct deliver *deliver, struct batch *batch, const struct
     batch->settle_mono = 0;
 }
 
-/* Nobody knows: the breaker counts, the batch is looked up before anything else. */
+static void mark_breaker(struct deliver *deliver, const struct sink_verdict *verdict)
+{
+    int64_t wait;
+
+    if (++deliver->insert_marks < BREAKER_MARKS)
+        return;
+    wait = deliver_jitter(deliver, deliver->insert_marks - BREAKER_MARKS + 1, BREAKER_FIRST_MS, BREAKER_LAST_MS);
+    if (deliver->insert_marks == BREAKER_MARKS)
+        deliver_notice(deliver, true, "%d inserts in a row without a usable answer (%s); trying more slowly, no document is blamed",
+                       deliver->insert_marks, verdict->words);
+    deliver->insert_hold_mono = deliver->now.mono_ms + wait;
+}
+
+/* Nobody knows: the breaker counts, the batch is looked up before anything else. A 500 to documents that had one before, while others
+ * passed in between, is theirs and not the server's. */
 static void become_unclear(struct deliver *deliver, struct batch *batch, const struct sink_verdict *verdict, bool is_strike)
 {
-    deliver->insert_marks++;
-    if (deliver->insert_marks >= BREAKER_MARKS) {
-        int64_t wait = deliver_jitter(deliver, deliver->insert_marks - BREAKER_MARKS + 1, BREAKER_FIRST_MS, BREAKER_LAST_MS);
-        if (deliver->insert_marks == BREAKER_MARKS)
-            deliver_notice(deliver, true, "%d inserts in a row without a usable answer (%s); trying more slowly, no document is blamed",
-                           deliver->insert_marks, verdict->words);
-        deliver->insert_hold_mono = deliver->now.mono_ms + wait;
-    }
+    if (!is_strike || !deliver_is_suspect(deliver, batch))
+        mark_breaker(deliver, verdict);
     if (is_strike) {
-        if (batch->row.strikes++ == 0)
+        batch->row.strikes++;
+        if (batch->passes_mark < 0)
             batch->passes_mark = deliver->accepted_inserts;
     }
     deliver_start_look_up(deliver, batch, false);

@@ -85,7 +85,8 @@ static bool is_right_workspace(struct deliver *deliver, const struct sink_health
 {
     char words[400];
 
-    if (deliver->workspace[0] == '\0' || strcmp(deliver->workspace, health->workspace) == 0)
+    deliver->workspace_is_untold = !health->has_workspace;
+    if (deliver->workspace[0] == '\0' || !health->has_workspace || strcmp(deliver->workspace, health->workspace) == 0)
         return true;
     (void)snprintf(words, sizeof words,
                    "LightRAG serves workspace \"%.100s\", configured is \"%.100s\": nothing is sent; correct lightrag.api.workspace or the URL",
@@ -157,6 +158,14 @@ void deliver_on_counts(struct deliver *deliver, const struct sink_counts *counts
         return;
     }
     deliver->is_probing = false;
+    /* Not told for want of a key would have been refused above: this server never tells, and what it serves is unknown. */
+    if (deliver->workspace[0] != '\0' && deliver->workspace_is_untold) {
+        char words[400];
+        (void)snprintf(words, sizeof words, "LightRAG does not tell its workspace, configured is \"%.100s\": nothing is sent; clear lightrag.api.workspace to send anyway",
+                       deliver->workspace);
+        leave_well(deliver, TARGET_FENCED, OUT_RETRY_MS, words);
+        return;
+    }
     deliver->condition = TARGET_WELL;
     deliver->words[0] = '\0';
     if (was_down)

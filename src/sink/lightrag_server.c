@@ -21,12 +21,14 @@ static enum sink_dialect dialect_of(const char *version)
 static void read_health(yyjson_val *root, struct sink_health *health, struct sink_verdict *verdict)
 {
     const char *version = sink_get_string(root, "core_version");
-    const char *workspace = sink_get_string(yyjson_obj_get(root, "configuration"), "workspace");
+    yyjson_val *configuration = yyjson_obj_get(root, "configuration");
+    const char *workspace = sink_get_string(configuration, "workspace");
 
     if (version[0] == 'v')
         version++;
     sink_copy_words(health->version, sizeof health->version, version, strlen(version));
     sink_copy_words(health->workspace, sizeof health->workspace, workspace, strlen(workspace));
+    health->has_workspace = yyjson_is_obj(configuration);
     health->dialect = dialect_of(health->version);
     if (health->dialect == SINK_UNKNOWN_DIALECT)
         sink_say(verdict, "LightRAG %s is not known to this release: 1.4 and 1.5 are", health->version);

@@ -98,6 +98,7 @@ void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdi
 struct sink_health {
     enum sink_dialect dialect;    /* UNKNOWN: a version that is neither; words say which */
     char version[32];             /* without a leading v */
+    bool has_workspace;           /* false: not told, as by a server with a key to whom comes without it or with a wrong one */
     char workspace[128];
 };
 /* verdict->scope SINK_STRANGE when it is no health answer of LightRAG. */

@@ -124,7 +124,7 @@ def test_500_for_one_document(program, fake, tmp_path):
     run = program.json("sync", "--wait", timeout=120)["runs"][0]
     assert run["processed"] == 6
     letters = program.json("dead-letters", "list")["dead_letters"]
-    assert all(one["memory"] == "bad" for one in letters)
+    assert [(one["memory"], one["class"]) for one in letters] == [("bad", "poison")]
 
 
 def test_rejected_document_only(program, fake, tmp_path):

@@ -495,39 +495,99 @@ static void test_500_for_all_blames_nobody(void **state)
     close_desk(&desk);
 }
 
-static void test_failed_rows_are_retried_then_dead(void **state)
+/* One memory whose row fails again after every kick; returns the kicks until it is settled (or 200 rounds are over). */
+static int fail_until_settled(struct desk *desk, const char *first_words, int first_count, const char *later_words)
 {
-    struct desk desk;
-    int64_t batch = send_some(&desk, SINK_15, 1);
+    int64_t batch = send_some(desk, SINK_15, 1);
     struct sink_verdict verdict = accepted("t1");
     struct sink_pipeline idle = { 0 };
     struct rows rows = { .count = 0 };
     int kicks = 0;
-    (void)state;
 
-    answer_insert(&desk, batch, &verdict);
+    answer_insert(desk, batch, &verdict);
     put_row(&rows, 1, SINK_ROW_FAILED, "t1");
-    rows.row[0].error_words = "model said no";
-    for (int i = 0; i < 200 && desk.memory[1] == MEMORY_FLYING; i++) {
+    for (int i = 0; i < 400 && desk->memory[1] == MEMORY_FLYING; i++) {
         struct deliver_command command;
-        pass_time(&desk, 2500);
-        if (take(&desk, DELIVER_TRACK, &command)) {
-            deliver_on_track_row(desk.deliver, command.batch, &rows.row[0]);
-            deliver_on_track(desk.deliver, command.batch, &well, desk.now);
+        rows.row[0].error_words = kicks < first_count ? first_words : later_words;
+        pass_time(desk, 2500);
+        if (take(desk, DELIVER_TRACK, &command)) {
+            deliver_on_track_row(desk->deliver, command.batch, &rows.row[0]);
+            deliver_on_track(desk->deliver, command.batch, &well, desk->now);
         }
-        if (take(&desk, DELIVER_ASK_PIPELINE, &command))
-            deliver_on_pipeline(desk.deliver, &idle, &well, desk.now);
-        if (take(&desk, DELIVER_REPROCESS, &command)) {
+        if (take(desk, DELIVER_ASK_PIPELINE, &command))
+            deliver_on_pipeline(desk->deliver, &idle, &well, desk->now);
+        if (take(desk, DELIVER_REPROCESS, &command)) {
             kicks++;
             rows.row[0].updated_ms += 1000; /* it fails again */
-            deliver_on_reprocess(desk.deliver, &well, desk.now);
+            deliver_on_reprocess(desk->deliver, &well, desk->now);
         }
     }
+    return kicks;
+}
+
+static void test_failed_rows_are_retried_then_dead(void **state)
+{
+    struct desk desk;
+    int kicks = fail_until_settled(&desk, "", 0, "model said no");
+    (void)state;
+
     assert_int_equal(desk.memory[1], MEMORY_DEAD);
     assert_int_equal(desk.dead[1], DEAD_PROCESSING_FAILED);
     assert_int_equal(desk.attempts[1], 3);
     assert_int_equal(kicks, 2); /* three failures, two retries between them */
     close_desk(&desk);
+}
+
+/* 1.5.7: a text that the model refuses makes later, innocent ones fail with these words. */
+static void test_a_neighbours_failure_is_no_attempt(void **state)
+{
+    static const char words[] = "NanoVectorDBStorage[chunks] index flush failed: Error code: 400";
+    struct desk desk;
+    int kicks = fail_until_settled(&desk, words, 5, "model said no");
+    (void)state;
+
+    assert_int_equal(desk.dead[1], DEAD_PROCESSING_FAILED);
+    assert_int_equal(desk.attempts[1], 3);
+    assert_int_equal(kicks, 5 + 2); /* five retries for its neighbour's sake, then two of its own */
+    close_desk(&desk);
+
+    kicks = fail_until_settled(&desk, words, 1000, words);
+    assert_int_equal(desk.dead[1], DEAD_STUCK); /* named in the end, with another cause than its own failing */
+    assert_int_equal(desk.attempts[1], 0);
+    assert_int_equal(kicks, 11);
+    close_desk(&desk);
+}
+
+/* With a key, 1.5.7 tells its workspace only to whom knows the key: a wrong key must not look like a wrong workspace. */
+static void test_workspace_that_is_not_told(void **state)
+{
+    static const struct { const char *why; enum sink_scope counts; bool is_told; enum target_condition condition; } rows[] = {
+        { "wrong key", SINK_DENIED, false, TARGET_DENIED },
+        { "right key, and still not told", SINK_WELL, false, TARGET_FENCED },
+        { "told, and another one", SINK_WELL, true, TARGET_FENCED },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct deliver_settings settings = defaults;
+        struct sink_health health = { .dialect = SINK_15, .version = "1.5.7", .has_workspace = rows[i].is_told };
+        struct sink_verdict verdict = scope(rows[i].counts, rows[i].counts == SINK_WELL ? 200 : 403);
+        struct sink_counts counts = { 0 };
+        struct deliver_command command;
+        struct deliver_summary summary;
+        struct desk desk;
+        settings.workspace = "mine";
+        open_desk(&desk, &settings);
+        deliver_tick(desk.deliver, desk.now);
+        (void)must_take(&desk, DELIVER_ASK_HEALTH);
+        deliver_on_health(desk.deliver, &health, &well, desk.now);
+        if (take(&desk, DELIVER_ASK_COUNTS, &command))
+            deliver_on_counts(desk.deliver, &counts, &verdict, desk.now);
+        deliver_summarise(desk.deliver, &summary);
+        if (summary.condition != rows[i].condition)
+            fail_msg("%s: condition %d", rows[i].why, (int)summary.condition);
+        close_desk(&desk);
+    }
 }
 
 static void test_interrupted_rows_are_kicked_after_a_restart(void **state)
@@ -692,6 +752,8 @@ int main(void)
         cmocka_unit_test(test_poison_is_found_while_others_pass),
         cmocka_unit_test(test_500_for_all_blames_nobody),
         cmocka_unit_test(test_failed_rows_are_retried_then_dead),
+        cmocka_unit_test(test_a_neighbours_failure_is_no_attempt),
+        cmocka_unit_test(test_workspace_that_is_not_told),
         cmocka_unit_test(test_interrupted_rows_are_kicked_after_a_restart),
         cmocka_unit_test(test_lost_in_the_servers_memory),
         cmocka_unit_test(test_sightings_of_strangers),
