@@ -166,6 +166,16 @@ struct target_row {
     const char *last_error;    /* "" when well */
 };
 
+/* ---- Small facts of a stream or a target. Values are stored. ---- */
+
+enum mark_kind {
+    MARK_LISTED_MS = 1,      /* stream: end of the last complete listing */
+    MARK_LISTED_NEWEST = 2,  /* stream: created_at of its newest element */
+    MARK_WIDEN = 3,          /* stream: an open gap: how many steps wider the next listing asks; 0 and none: as configured */
+    MARK_ALL_LISTED_MS = 4,  /* stream: the last complete listing of range all whose absences were noted */
+    MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
+};
+
 /* ---- Change-sets ---- */
 
 struct member_ref {
@@ -183,6 +193,9 @@ enum change_kind {
     CHANGE_BATCH,         /* batch: insert or overwrite */
     CHANGE_DEAD_LETTER,   /* letter: insert or overwrite (raw.data NULL with an existing row leaves the kept bytes) */
     CHANGE_RUN,           /* run: insert or overwrite */
+    CHANGE_NEWER,         /* newer: the revision and text that wait until the one in flight is settled: insert or overwrite; text NULL: none waits */
+    CHANGE_MARK,          /* mark: insert or overwrite; value 0: none */
+    CHANGE_ABSENCE,       /* absence: not in a complete listing: insert, keeping an older since_ms; since_ms 0: seen again */
 };
 
 struct change {
@@ -204,6 +217,13 @@ struct change {
         const struct batch_row *batch;
         const struct dead_letter *letter;
         const struct run_row *run;
+        struct {
+            int64_t newer_seq;
+            const uint8_t *newer_revision;  /* SHA256_SIZE bytes; NULL with newer_text NULL */
+            const struct slice *newer_text;
+        };
+        struct { int64_t mark_owner; enum mark_kind mark_kind; int64_t mark_value; };
+        struct { int64_t absence_seq, absence_stream, absence_since_ms; };
     };
 };
 

@@ -54,6 +54,10 @@ int state_get_stream(struct state *state, int64_t stream, struct stream_row *ret
 int state_find_memory(struct state *state, int64_t stream, struct slice id, struct memory_row *ret_row, struct error *err);
 int state_get_memory(struct state *state, int64_t seq, struct memory_row *ret_row, struct error *err);
 int state_get_text(struct state *state, int64_t seq, struct text *text, struct error *err); /* appends */
+/* The revision that waits until the one in flight is settled; text is appended. 1, 0 or -1. */
+int state_get_newer(struct state *state, int64_t seq, uint8_t ret_revision[SHA256_SIZE], struct text *text, struct error *err);
+int state_get_mark(struct state *state, int64_t owner, enum mark_kind kind, int64_t *ret_value, struct error *err);     /* 0 when there is none; 0 or -1 */
+int state_get_absence(struct state *state, int64_t seq, int64_t *ret_since_ms, struct error *err);                      /* likewise */
 int state_get_batch(struct state *state, int64_t batch, struct batch_row *ret_row, struct error *err);
 int state_get_letter(struct state *state, int64_t letter, struct dead_letter *ret_letter, struct error *err);
 int state_find_letter(struct state *state, int64_t stream, enum dead_class dead_class, int64_t seq,
@@ -72,6 +76,11 @@ int state_each_open_batch(struct state *state, int64_t target, bool (*each)(void
                           struct error *err);
 int state_each_member(struct state *state, int64_t batch, bool (*each)(void *context, const struct memory_row *row), void *context,
                       struct error *err); /* FLYING ones of that batch, in order of arrival */
+int state_each_removing(struct state *state, int64_t target, bool (*each)(void *context, const struct memory_row *row), void *context,
+                        struct error *err);
+/* All memories of a stream (0: of all), in order of arrival, after a seq (0: from the first). */
+int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bool (*each)(void *context, const struct memory_row *row),
+                      void *context, struct error *err);
 int state_each_target(struct state *state, bool (*each)(void *context, const struct target_row *row), void *context, struct error *err);
 int state_each_stream(struct state *state, bool (*each)(void *context, const struct stream_row *row), void *context, struct error *err);
 

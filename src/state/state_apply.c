@@ -214,6 +214,12 @@ static int apply(struct state *state, const struct change *change, struct error 
         return state_put_letter(state, change->letter, err);
     case CHANGE_RUN:
         return state_put_run(state, change->run, err);
+    case CHANGE_NEWER:
+        return state_put_newer(state, change, err);
+    case CHANGE_MARK:
+        return state_put_mark(state, change, err);
+    case CHANGE_ABSENCE:
+        return state_put_absence(state, change, err);
     }
     return state_contradict(state, err, "a change of kind %d", (int)change->kind);
 }

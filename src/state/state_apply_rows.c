@@ -139,3 +139,50 @@ int state_put_run(struct state *state, const struct run_row *row, struct error *
         bind_number(&binder, *state_run_counter((struct run_counts *)&row->counts, i));
     return state_run(state, &binder, "keeping a run", NULL, err);
 }
+
+/* ---- What waits, small facts, absences ---- */
+
+static int drop_row(struct state *state, enum statement statement, int64_t key, const char *what, struct error *err)
+{
+    struct binder binder = state_bind(state, statement);
+
+    bind_number(&binder, key);
+    return state_run(state, &binder, what, NULL, err);
+}
+
+int state_put_newer(struct state *state, const struct change *change, struct error *err)
+{
+    struct binder binder;
+
+    if (change->newer_text == NULL)
+        return drop_row(state, DROP_NEWER, change->newer_seq, "giving up a waiting revision", err);
+    binder = state_bind(state, PUT_NEWER);
+    bind_number(&binder, change->newer_seq);
+    bind_bytes(&binder, change->newer_revision, SHA256_SIZE);
+    bind_text(&binder, change->newer_text->data, change->newer_text->size);
+    return state_run(state, &binder, "keeping a waiting revision", NULL, err);
+}
+
+int state_put_mark(struct state *state, const struct change *change, struct error *err)
+{
+    struct binder binder = state_bind(state, change->mark_value != 0 ? PUT_MARK : DROP_MARK);
+
+    bind_number(&binder, change->mark_owner);
+    bind_number(&binder, change->mark_kind);
+    if (change->mark_value != 0)
+        bind_number(&binder, change->mark_value);
+    return state_run(state, &binder, "keeping a mark", NULL, err);
+}
+
+int state_put_absence(struct state *state, const struct change *change, struct error *err)
+{
+    struct binder binder;
+
+    if (change->absence_since_ms == 0)
+        return drop_row(state, DROP_ABSENCE, change->absence_seq, "forgetting an absence", err);
+    binder = state_bind(state, PUT_ABSENCE);
+    bind_number(&binder, change->absence_seq);
+    bind_number(&binder, change->absence_stream);
+    bind_number(&binder, change->absence_since_ms);
+    return state_run(state, &binder, "keeping an absence", NULL, err);
+}

@@ -24,8 +24,9 @@ enum statement {
     BEGIN_WRITE, COMMIT_WRITE, ROLL_BACK,
     PUT_TARGET, PUT_STREAM,
     ADD_MEMORY, SET_MEMORY, PUT_TEXT, DROP_TEXT, MOVE_MEMBERS, MOVE_MEMBERS_TO_BATCH,
-    PUT_BATCH, PUT_LETTER, LETTER_BEFORE, PUT_RUN, ADD_COUNT,
+    PUT_BATCH, PUT_LETTER, LETTER_BEFORE, PUT_RUN, ADD_COUNT, PUT_NEWER, DROP_NEWER, PUT_MARK, DROP_MARK, PUT_ABSENCE, DROP_ABSENCE,
     FIND_TARGET, FIND_STREAM, GET_STREAM, FIND_MEMORY, GET_MEMORY, GET_TEXT, GET_BATCH, GET_LETTER, FIND_LETTER, FIND_ANY_LETTER, GET_RUN,
+    GET_NEWER, GET_MARK, GET_ABSENCE, EACH_REMOVING, EACH_MEMORY,
     EACH_QUEUED, ANY_DUE, NEXT_DUE, EACH_OPEN_BATCH, EACH_MEMBER, EACH_TARGET, EACH_STREAM, EACH_LETTER, EACH_RUN, EACH_OPEN_RUN,
     COUNT_STREAM, COUNT_TARGET, COUNT_CONNECTOR, COUNT_FLYING, OLDEST_QUEUED, OLDEST_FLYING,
     STATEMENTS
@@ -160,6 +161,9 @@ int state_put_stream(struct state *state, const struct stream_row *row, struct e
 int state_put_batch(struct state *state, const struct batch_row *row, struct error *err);
 int state_put_letter(struct state *state, const struct dead_letter *letter, struct error *err);
 int state_put_run(struct state *state, const struct run_row *row, struct error *err);
+int state_put_newer(struct state *state, const struct change *change, struct error *err);
+int state_put_mark(struct state *state, const struct change *change, struct error *err);
+int state_put_absence(struct state *state, const struct change *change, struct error *err);
 
 /* ---- state_count.c ---- */
 void state_count(struct state *state, int64_t stream, int kind, int64_t by);

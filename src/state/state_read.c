@@ -201,6 +201,66 @@ int state_get_text(struct state *state, int64_t seq, struct text *text, struct e
     return found;
 }
 
+int state_get_newer(struct state *state, int64_t seq, uint8_t ret_revision[SHA256_SIZE], struct text *text, struct error *err)
+{
+    struct binder binder;
+    struct slice revision, kept;
+    int found;
+
+    if (state_check(state, err) < 0)
+        return -1;
+    binder = state_bind(state, GET_NEWER);
+    bind_number(&binder, seq);
+    found = state_step(state, &binder, "reading a waiting revision", err);
+    if (found <= 0)
+        return found;
+    revision = column_slice(binder.statement, 0);
+    if (revision.size == SHA256_SIZE)
+        memcpy(ret_revision, revision.data, SHA256_SIZE);
+    else
+        found = state_damaged(state, err, "the waiting revision of memory %lld has %zu bytes", (long long)seq, revision.size);
+    kept = column_slice(binder.statement, 1);
+    if (found > 0 && text_append_bytes(text, kept.data, kept.size) < 0)
+        found = error_set(err, ERROR_FAILED, "state %s: the text of memory %lld has %zu bytes, more than fits", state->path, (long long)seq, kept.size);
+    state_reset(state, GET_NEWER);
+    return found;
+}
+
+static int get_number(struct state *state, enum statement statement, const struct binder *binder, int64_t *ret_value, struct error *err)
+{
+    int found = state_step(state, binder, "reading a mark", err);
+
+    if (found < 0)
+        return -1;
+    *ret_value = found > 0 ? column_number(binder->statement, 0) : 0;
+    if (found > 0)
+        state_reset(state, statement);
+    return 0;
+}
+
+int state_get_mark(struct state *state, int64_t owner, enum mark_kind kind, int64_t *ret_value, struct error *err)
+{
+    struct binder binder;
+
+    if (state_check(state, err) < 0)
+        return -1;
+    binder = state_bind(state, GET_MARK);
+    bind_number(&binder, owner);
+    bind_number(&binder, kind);
+    return get_number(state, GET_MARK, &binder, ret_value, err);
+}
+
+int state_get_absence(struct state *state, int64_t seq, int64_t *ret_since_ms, struct error *err)
+{
+    struct binder binder;
+
+    if (state_check(state, err) < 0)
+        return -1;
+    binder = state_bind(state, GET_ABSENCE);
+    bind_number(&binder, seq);
+    return get_number(state, GET_ABSENCE, &binder, ret_since_ms, err);
+}
+
 int state_get_batch(struct state *state, int64_t batch, struct batch_row *ret_row, struct error *err)
 {
     struct batch_row row;
@@ -296,26 +356,57 @@ int state_next_queued(struct state *state, int64_t target, int64_t now_ms, bool 
     return 0;
 }
 
-int state_each_member(struct state *state, int64_t batch, bool (*each)(void *context, const struct memory_row *row), void *context,
-                      struct error *err)
+/* The rest of a list of memories whose statement is bound. */
+static int give_memories(struct state *state, enum statement statement, const struct binder *binder, const char *what,
+                         bool (*each)(void *context, const struct memory_row *row), void *context, struct error *err)
 {
-    struct binder binder;
     int more;
 
-    if (state_list_begin(state, EACH_MEMBER, &binder, err) < 0)
-        return -1;
-    bind_number(&binder, batch);
-    while ((more = state_step(state, &binder, "reading a batch's members", err)) > 0) {
+    while ((more = state_step(state, binder, what, err)) > 0) {
         struct memory_row row;
-        if (read_memory(state, binder.statement, &row, err) < 0) {
+        if (read_memory(state, binder->statement, &row, err) < 0) {
             more = -1;
             break;
         }
         if (!each(context, &row))
             break;
     }
-    state_list_end(state, EACH_MEMBER);
+    state_list_end(state, statement);
     return more < 0 ? -1 : 0;
+}
+
+int state_each_member(struct state *state, int64_t batch, bool (*each)(void *context, const struct memory_row *row), void *context,
+                      struct error *err)
+{
+    struct binder binder;
+
+    if (state_list_begin(state, EACH_MEMBER, &binder, err) < 0)
+        return -1;
+    bind_number(&binder, batch);
+    return give_memories(state, EACH_MEMBER, &binder, "reading a batch's members", each, context, err);
+}
+
+int state_each_removing(struct state *state, int64_t target, bool (*each)(void *context, const struct memory_row *row), void *context,
+                        struct error *err)
+{
+    struct binder binder;
+
+    if (state_list_begin(state, EACH_REMOVING, &binder, err) < 0)
+        return -1;
+    bind_number(&binder, target);
+    return give_memories(state, EACH_REMOVING, &binder, "reading what is being removed", each, context, err);
+}
+
+int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bool (*each)(void *context, const struct memory_row *row),
+                      void *context, struct error *err)
+{
+    struct binder binder;
+
+    if (state_list_begin(state, EACH_MEMORY, &binder, err) < 0)
+        return -1;
+    bind_number(&binder, after_seq);
+    bind_number(&binder, stream);
+    return give_memories(state, EACH_MEMORY, &binder, "reading memories", each, context, err);
 }
 
 int state_each_open_batch(struct state *state, int64_t target, bool (*each)(void *context, const struct batch_row *row), void *context,

@@ -48,9 +48,18 @@ static const char schema_1[] =
     "CREATE INDEX runs_open ON runs(run) WHERE finished_ms=0;"
     "CREATE TABLE counts(stream INTEGER NOT NULL, kind INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY(stream, kind)) WITHOUT ROWID;";
 
+/* Version 2: what changes and deletions need. A newer revision waits apart, because the text in flight must be sent again byte for byte.
+ * absences holds what the last complete listings of range all did not show. */
+static const char schema_2[] =
+    "CREATE TABLE newer(seq INTEGER PRIMARY KEY, revision BLOB NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE marks(owner INTEGER NOT NULL, kind INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY(owner, kind)) WITHOUT ROWID;"
+    "CREATE TABLE absences(seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, since_ms INTEGER NOT NULL);"
+    "CREATE INDEX memories_removing ON memories(target, seq) WHERE state=6;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
+    { 2, schema_2 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

@@ -49,6 +49,13 @@ static const char *const sql[STATEMENTS] = {
     [PUT_RUN] = "INSERT OR REPLACE INTO runs(" RUN_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_COUNT] = "INSERT INTO counts(stream, kind, value) VALUES(?,?,?) ON CONFLICT(stream, kind) DO UPDATE SET value=value+excluded.value",
 
+    [PUT_NEWER] = "INSERT OR REPLACE INTO newer(seq, revision, text) VALUES(?,?,?)",
+    [DROP_NEWER] = "DELETE FROM newer WHERE seq=?",
+    [PUT_MARK] = "INSERT OR REPLACE INTO marks(owner, kind, value) VALUES(?,?,?)",
+    [DROP_MARK] = "DELETE FROM marks WHERE owner=? AND kind=?",
+    [PUT_ABSENCE] = "INSERT OR IGNORE INTO absences(seq, stream, since_ms) VALUES(?,?,?)",
+    [DROP_ABSENCE] = "DELETE FROM absences WHERE seq=?",
+
     [FIND_TARGET] = "SELECT " TARGET_COLUMNS " FROM targets WHERE name=?",
     [FIND_STREAM] = "SELECT " STREAM_COLUMNS " FROM streams WHERE target=? AND source=? AND context=?",
     [GET_STREAM] = "SELECT " STREAM_COLUMNS " FROM streams WHERE stream=?",
@@ -62,6 +69,12 @@ static const char *const sql[STATEMENTS] = {
     [FIND_ANY_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=?1 AND seq=?2 AND (?3=0 OR class=?3) AND (?4 IS NULL OR fingerprint=?4) AND ending=0 "
                         "ORDER BY letter LIMIT 1",
     [GET_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE run=?",
+
+    [GET_NEWER] = "SELECT revision, text FROM newer WHERE seq=?",
+    [GET_MARK] = "SELECT value FROM marks WHERE owner=? AND kind=?",
+    [GET_ABSENCE] = "SELECT since_ms FROM absences WHERE seq=?",
+    [EACH_REMOVING] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=6 AND target=? ORDER BY seq",
+    [EACH_MEMORY] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE seq>? AND (?2=0 OR stream=?2) ORDER BY seq",
 
     [EACH_QUEUED] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=1 AND target=? AND not_before_ms<=? ORDER BY seq",
     [ANY_DUE] = "SELECT 1 FROM memories WHERE state=1 AND target=? AND not_before_ms<=? LIMIT 1",

@@ -109,6 +109,87 @@ static void test_a_delivery(void **unused)
     ASSERT_WORKS(apply_members(state, members, 0, MEMORY_FLYING, MEMORY_DONE, 0, &err), err); /* nobody: nothing */
 }
 
+static bool add_seq(void *context, const struct memory_row *row)
+{
+    int64_t *sum = context;
+
+    *sum = *sum * 10 + row->seq;
+    return true;
+}
+
+static void test_a_waiting_revision_survives_and_goes(void **unused)
+{
+    struct state *state = fixture_open();
+    AUTO_DONE(text) struct text text = { 0 };
+    struct error err = { 0 };
+    struct slice words = slice_of("the newer text");
+    uint8_t revision[SHA256_SIZE], got[SHA256_SIZE];
+
+    (void)unused;
+    text_init(&text, 0);
+    fixture_fill(state, 2);
+    memset(revision, 0xAB, sizeof revision);
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = 2, .newer_revision = revision, .newer_text = &words }, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
+    state_free(state);
+
+    state = fixture_open();
+    assert_int_equal(state_get_newer(state, 1, got, &text, &err), 0);
+    assert_int_equal(state_get_newer(state, 2, got, &text, &err), 1);
+    assert_memory_equal(got, revision, sizeof got);
+    assert_string_equal(text.data, "the newer text");
+    text_clear(&text);
+    assert_int_equal(state_get_text(state, 2, &text, &err), 1);
+    assert_string_equal(text.data, "text of m2"); /* the one in flight is untouched */
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = 2 }, &err), err);
+    assert_int_equal(state_get_newer(state, 2, got, &text, &err), 0);
+    state_free(state);
+}
+
+static void test_marks_absences_and_lists(void **unused)
+{
+    AUTO(state) struct state *state = fixture_open();
+    struct error err = { 0 };
+    struct memory_row row;
+    int64_t value, seqs;
+
+    (void)unused;
+    fixture_fill(state, 4);
+    ASSERT_WORKS(state_get_mark(state, 7, MARK_WIDEN, &value, &err), err);
+    assert_int_equal(value, 0);
+    for (int64_t put = 3; put >= 0; put -= 3) { /* overwritten, then none again */
+        ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 7, .mark_kind = MARK_WIDEN, .mark_value = put }, &err), err);
+        ASSERT_WORKS(state_get_mark(state, 7, MARK_WIDEN, &value, &err), err);
+        assert_int_equal(value, put);
+    }
+
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_ABSENCE, .absence_seq = 3, .absence_stream = 1, .absence_since_ms = 500 }, &err), err);
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_ABSENCE, .absence_seq = 3, .absence_stream = 1, .absence_since_ms = 900 }, &err), err);
+    ASSERT_WORKS(state_get_absence(state, 3, &value, &err), err);
+    assert_int_equal(value, 500); /* since it was first missed */
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_ABSENCE, .absence_seq = 3 }, &err), err);
+    ASSERT_WORKS(state_get_absence(state, 3, &value, &err), err);
+    assert_int_equal(value, 0);
+
+    for (int64_t seq = 2; seq <= 3; seq++) {
+        assert_int_equal(state_get_memory(state, seq, &row, &err), 1);
+        row.state = MEMORY_REMOVING;
+        row.wanted = WANTED_NEWER;
+        ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_QUEUED }, &err), err);
+    }
+    seqs = 0;
+    ASSERT_WORKS(state_each_removing(state, 1, add_seq, &seqs, &err), err);
+    assert_int_equal(seqs, 23);
+    seqs = 0;
+    ASSERT_WORKS(state_each_removing(state, 2, add_seq, &seqs, &err), err); /* another target */
+    assert_int_equal(seqs, 0);
+    ASSERT_WORKS(state_each_memory(state, 1, 1, add_seq, &seqs, &err), err);
+    assert_int_equal(seqs, 234);
+    seqs = 0;
+    ASSERT_WORKS(state_each_memory(state, 0, 0, add_seq, &seqs, &err), err);
+    assert_int_equal(seqs, 1234);
+}
+
 static void test_set_overwrites_what_it_says(void **unused)
 {
     AUTO(state) struct state *state = fixture_open();
@@ -306,6 +387,8 @@ int main(void)
         STATE_TEST(test_a_memory_comes_back_as_it_was_added),
         STATE_TEST(test_what_was_not_committed_is_gone),
         STATE_TEST(test_a_delivery),
+        STATE_TEST(test_a_waiting_revision_survives_and_goes),
+        STATE_TEST(test_marks_absences_and_lists),
         STATE_TEST(test_set_overwrites_what_it_says),
         STATE_TEST(test_a_contradiction_stops_everything),
         STATE_TEST(test_a_miss_counts_once),

@@ -135,7 +135,7 @@ static void put_version(const char *sql)
     state_free(fixture_open());
     execute_sql(sql);
 }
-static void put_newer(void) { put_version("PRAGMA user_version=2"); }
+static void put_newer(void) { put_version("PRAGMA user_version=1000"); }
 static void put_version_zero(void) { put_version("PRAGMA user_version=0"); }
 static void put_wild_version(void) { put_version("PRAGMA user_version=2000001"); }
 static void put_less(void) { put_version("DROP TABLE texts"); }
@@ -165,7 +165,7 @@ static void test_what_is_refused(void **unused)
         { "cut in its header", put_half_header, false, ERROR_IO, "header is damaged" },
         { "a flipped bit in its header", put_bad_magic, false, ERROR_IO, "header is damaged" },
         { "a log whose database is gone", put_orphaned_log, false, ERROR_IO, "its log" },
-        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 2, this one knows 1)" },
+        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 2)" },
         { "a newer release, for a reader", put_newer, true, ERROR_CONFIG, "written by a newer release" },
         { "no version", put_version_zero, false, ERROR_IO, "schema version 0" },
         { "a version that cannot be", put_wild_version, false, ERROR_IO, "schema version 2000001" },
@@ -389,15 +389,15 @@ static void test_a_writer_that_may_not_write(void **unused)
 /* ---- Migrations ---- */
 
 static const struct migration with_second[] = {
-    { 1, "" }, /* never run here: the file has version 1 */
-    { 2, "ALTER TABLE targets ADD COLUMN color TEXT NOT NULL DEFAULT 'blue'; INSERT INTO meta VALUES('second', 1)" },
-    { 3, "INSERT INTO meta VALUES('third', 1)" },
+    { 2, "" }, /* never run here: the file has version 2 */
+    { 3, "ALTER TABLE targets ADD COLUMN color TEXT NOT NULL DEFAULT 'blue'; INSERT INTO meta VALUES('second', 1)" },
+    { 4, "INSERT INTO meta VALUES('third', 1)" },
 };
 
 static const struct migration that_breaks[] = {
-    { 1, "" },
-    { 2, "INSERT INTO meta VALUES('second', 1)" },
-    { 3, "INSERT INTO nowhere VALUES(1)" },
+    { 2, "" },
+    { 3, "INSERT INTO meta VALUES('second', 1)" },
+    { 4, "INSERT INTO nowhere VALUES(1)" },
 };
 
 static int open_with(const struct migration *table, size_t count, bool reader, struct state **ret_state, struct error *err)
@@ -434,23 +434,47 @@ static void test_an_older_state_is_upgraded_after_a_backup(void **unused)
     state_free(state);
     assert_int_equal(open_with(with_second, 3, true, &state, &err), -1); /* a reader leaves it */
     assert_int_equal(err.kind, ERROR_FAILED);
-    assert_non_null(strstr(err.message, "an older release (schema 1)"));
+    assert_non_null(strstr(err.message, "an older release (schema 2)"));
 
     ASSERT_WORKS(open_with(with_second, 3, false, &state, &err), err);
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
     state_free(state);
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 3);
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 4);
     assert_int_equal(ask(fixture_path, "SELECT count(*) FROM meta WHERE name IN ('second', 'third')"), 2);
 
-    (void)snprintf(backup, sizeof backup, "%s.version-1.20231114T221320Z.backup", fixture_path);
+    (void)snprintf(backup, sizeof backup, "%s.version-2.20231114T221320Z.backup", fixture_path);
     assert_int_equal(mode_of(backup), 0600);
     state = fixture_open_path(backup, false); /* restoring is opening it */
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
     state_free(state);
     {
         struct error refused;
-        assert_int_equal(fixture_refuse(false, &refused), ERROR_CONFIG); /* and this release knows only version 1 */
+        assert_int_equal(fixture_refuse(false, &refused), ERROR_CONFIG); /* and this release knows only version 2 */
     }
+}
+
+/* The first release's file, with memories in it. */
+static void test_version_1_becomes_version_2(void **unused)
+{
+    struct state *state;
+    struct memory_row got;
+    struct error err = { 0 };
+    int64_t mark;
+
+    (void)unused;
+    state = fixture_open();
+    fixture_fill(state, 3);
+    state_free(state);
+    execute_sql("DROP TABLE newer; DROP TABLE marks; DROP TABLE absences; DROP INDEX memories_removing; PRAGMA user_version=1");
+
+    state = fixture_open();
+    assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 1, .mark_kind = MARK_WIDEN, .mark_value = 2 }, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
+    ASSERT_WORKS(state_get_mark(state, 1, MARK_WIDEN, &mark, &err), err);
+    assert_int_equal(mark, 2);
+    state_free(state);
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2);
 }
 
 static void test_a_migration_that_breaks_changes_nothing(void **unused)
@@ -464,8 +488,8 @@ static void test_a_migration_that_breaks_changes_nothing(void **unused)
     state = NULL;
     assert_int_equal(open_with(that_breaks, 3, false, &state, &err), -1);
     assert_int_equal(err.kind, ERROR_IO);
-    assert_non_null(strstr(err.message, "upgrading the state: migration to version 3"));
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 1);
+    assert_non_null(strstr(err.message, "upgrading the state: migration to version 4"));
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2);
     assert_int_equal(ask(fixture_path, "SELECT count(*) FROM meta WHERE name='second'"), 0);
     state = fixture_open();
     assert_int_equal(state_next_memory(state), 4);
@@ -474,7 +498,7 @@ static void test_a_migration_that_breaks_changes_nothing(void **unused)
 
 static void test_a_backup_that_cannot_be_written(void **unused)
 {
-    AUTO_STRING char *taken = mem_format("%s.version-1.20231114T221320Z.backup.part", fixture_path);
+    AUTO_STRING char *taken = mem_format("%s.version-2.20231114T221320Z.backup.part", fixture_path);
     struct state *state = NULL;
     struct error err = { 0 };
 
@@ -483,7 +507,7 @@ static void test_a_backup_that_cannot_be_written(void **unused)
     (void)mkdir(taken, 0700);
     assert_int_equal(open_with(with_second, 3, false, &state, &err), -1);
     assert_int_equal(err.kind, ERROR_IO);
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 1); /* no backup, no upgrade */
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2); /* no backup, no upgrade */
 }
 
 /* ---- In memory ---- */
@@ -539,6 +563,7 @@ int main(void)
         STATE_TEST(test_a_reader_in_a_folder_that_it_may_not_write),
         STATE_TEST(test_a_writer_that_may_not_write),
         STATE_TEST(test_an_older_state_is_upgraded_after_a_backup),
+        STATE_TEST(test_version_1_becomes_version_2),
         STATE_TEST(test_a_migration_that_breaks_changes_nothing),
         STATE_TEST(test_a_backup_that_cannot_be_written),
         STATE_TEST(test_in_memory),
