@@ -1,4 +1,4 @@
-/* fake_lightrag.c - the routes, who may use them, health, and what only tests ask: control and ledger. Answers and their words follow what real
+/* fake_lightrag.c - the routes, who may use them, health, and the ledger of tests. Answers and their words follow what real
  * servers were seen to say; tests/contract compares. */
 #include "fakes/fake_lightrag_internal.h"
 
@@ -92,7 +92,7 @@ static void answer_pipeline(struct fake_lightrag *fake, const struct fake_reques
         (void)text_append_format(&answer->body,
                                  ",\"recovery_required\":false,\"recovery_kind\":null,\"recovery_message\":null,\"destructive_busy\":%s,\"scanning\":false,"
                                  "\"pending_enqueues\":%lld}",
-                                 fake->delete_count > 0 ? "true" : "false", (long long)fake->task_count);
+                                 fake_store_is_deleting(fake) ? "true" : "false", (long long)fake->task_count);
 }
 
 static bool has_key(const struct fake_lightrag *fake, const struct fake_request *request)
@@ -114,11 +114,11 @@ static void answer_health(struct fake_lightrag *fake, const struct fake_request 
     json_write_open_object(&writer, NULL);
     json_write_string(&writer, "status", "healthy");
     json_write_string(&writer, "auth_mode", "disabled");
-    json_write_string(&writer, "core_version", fake->settings.is_14 ? "v1.4.9.9" : "1.5.7");
+    json_write_string(&writer, "core_version", fake->core_version[0] != '\0' ? fake->core_version : fake->settings.is_14 ? "v1.4.9.9" : "1.5.7");
     json_write_string(&writer, "api_version", fake->settings.is_14 ? "0262" : "0344");
     json_write_bool(&writer, "pipeline_busy", fake_store_is_busy(fake));
     if (!fake->settings.is_14)
-        json_write_bool(&writer, "pipeline_active", fake_store_is_busy(fake));
+        json_write_bool(&writer, "pipeline_active", fake_store_is_busy(fake) || fake->task_count > 0);
     if (fake->settings.is_14 || has_key(fake, request)) {
         json_write_open_object(&writer, "configuration");
         json_write_string(&writer, "workspace", fake->workspace);
@@ -130,107 +130,14 @@ static void answer_health(struct fake_lightrag *fake, const struct fake_request 
 static void answer_reprocess(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
 {
     (void)request;
-    if (fake->delete_count > 0 && !fake->settings.is_14) {
-        fake_say(answer, 503, "A clear/delete operation is dropping storages; retry after it has finished.");
+    if (fake_store_is_deleting(fake) && !fake->settings.is_14) {
+        fake_say(answer, 503, "A clear/delete operation is dropping storages; a manual retry accepted now would be wiped with them. Retry after it finishes.");
         return;
     }
     fake->kicks++;
     fake_store_reprocess(fake, fake->now_ms);
     (void)text_append(&answer->body, "{\"status\":\"reprocessing_started\",\"message\":\"Reprocessing of failed documents has been initiated in background. "
                                      "Documents retain their original track_id.\",\"track_id\":\"\"}");
-}
-
-/* ---- Control ---- */
-
-struct knob { const char *name; int64_t *number; char **word; bool *is_on; };
-enum { KNOBS_MAXIMUM = 24 };
-
-static size_t list_knobs(struct fake_lightrag *fake, int64_t *busy_ms, bool *restart, bool *wipe, struct knob knobs[KNOBS_MAXIMUM])
-{
-    const struct knob all[] = {
-        { "drop_every", &fake->drop_every, NULL, NULL }, { "fail_match", NULL, &fake->fail_match, NULL }, { "fail_times", &fake->fail_times, NULL, NULL },
-        { "empty_match", NULL, &fake->empty_match, NULL }, { "error_match", NULL, &fake->error_match, NULL }, { "busy_ms", busy_ms, NULL, NULL },
-        { "times", &fake->fault_times, NULL, NULL }, { "status", &fake->fault_status, NULL, NULL }, { "retry_after", NULL, &fake->retry_after, NULL },
-        { "html", NULL, NULL, &fake->fault_html }, { "word", NULL, &fake->status_word, NULL }, { "path", NULL, &fake->fault_path, NULL },
-        { "row_word", NULL, &fake->row_word, NULL }, { "max_pending", &fake->max_pending, NULL, NULL },
-        { "store_delay_ms", &fake->settings.store_delay_ms, NULL, NULL }, { "store_item_ms", &fake->store_item_ms, NULL, NULL },
-        { "process_delay_ms", &fake->settings.process_delay_ms, NULL, NULL }, { "delete_delay_ms", &fake->delete_delay_ms, NULL, NULL },
-        { "latency_ms", &fake->latency_ms, NULL, NULL }, { "restart", NULL, NULL, restart }, { "wipe", NULL, NULL, wipe },
-    };
-
-    memcpy(knobs, all, sizeof all);
-    return ARRAY_LENGTH(all);
-}
-
-static bool turn_knob(const struct knob *knob, yyjson_val *value)
-{
-    if (knob->number != NULL && yyjson_is_int(value))
-        *knob->number = yyjson_get_sint(value);
-    else if (knob->is_on != NULL && yyjson_is_bool(value))
-        *knob->is_on = yyjson_is_true(value);
-    else if (knob->word != NULL && yyjson_is_str(value)) {
-        mem_free(*knob->word);
-        *knob->word = mem_copy_string(yyjson_get_str(value));
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static void control(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
-{
-    yyjson_doc *document = fake_read_body(request, answer);
-    int64_t busy_ms = -1;
-    bool restart = false;
-    bool wipe = false;
-    struct knob knobs[KNOBS_MAXIMUM];
-    size_t knob_count = list_knobs(fake, &busy_ms, &restart, &wipe, knobs);
-    size_t index, count;
-    yyjson_val *key, *value;
-
-    if (document == NULL)
-        return;
-    if (yyjson_obj_get(yyjson_doc_get_root(document), "times") != NULL)
-        fake->fault_html = false; /* a new fault, not a mixture with the last one */
-    yyjson_obj_foreach(yyjson_doc_get_root(document), index, count, key, value) {
-        bool is_known = false;
-        for (size_t i = 0; i < knob_count; i++)
-            if (strcmp(knobs[i].name, yyjson_get_str(key)) == 0)
-                is_known = turn_knob(&knobs[i], value);
-        if (!is_known) {
-            fake_say(answer, 422, "no such knob, or not such a value");
-            yyjson_doc_free(document);
-            return;
-        }
-    }
-    yyjson_doc_free(document);
-    if (busy_ms >= 0)
-        fake->blocked_until_ms = fake->now_ms + busy_ms;
-    if (restart)
-        fake_store_restart(fake);
-    if (wipe) {
-        fake_store_wipe(fake);
-        fake_disk_wipe(fake);
-    }
-    (void)text_append(&answer->body, "{}");
-}
-
-bool fake_spoil(struct fake_lightrag *fake, struct http_server_answer *answer)
-{
-    if (fake->fault_times <= 0)
-        return false;
-    fake->fault_times--;
-    if (fake->retry_after[0] != '\0') {
-        (void)snprintf(fake->header, sizeof fake->header, "Retry-After: %s", fake->retry_after);
-        answer->headers[0] = fake->header;
-    }
-    if (fake->fault_html) {
-        answer->content_type = "text/html";
-        (void)text_append(&answer->body, "<!DOCTYPE html><html><body>hello</body></html>");
-    } else {
-        fake_say(answer, (int)(fake->fault_status > 0 ? fake->fault_status : 500), "scripted fault");
-    }
-    return true;
 }
 
 /* ---- Dispatch ---- */
@@ -247,6 +154,7 @@ static const struct route routes[] = {
     { "GET", "/documents/pipeline_status", answer_pipeline, false },
     { "POST", "/documents/reprocess_failed", answer_reprocess, false },
     { "DELETE", "/documents/delete_document", fake_answer_delete, false },
+    { "DELETE", "/documents", fake_answer_clear, false },
     { "POST", "/query", fake_answer_query, false },
     { "POST", "/query/data", fake_answer_query_data, false },
     { "GET", "/graph/entity/exists", fake_answer_entity, false },
@@ -255,6 +163,15 @@ static const struct route routes[] = {
 };
 _Static_assert(ARRAY_LENGTH(routes) <= FAKE_ROUTES_MAXIMUM, "routed is too short");
 
+static int64_t count_torn(const struct fake_lightrag *fake)
+{
+    int64_t torn = 0;
+
+    for (int64_t i = 0; i < fake->count; i++)
+        torn += fake_is_live(&fake->docs[i]) && fake->docs[i].is_torn;
+    return torn;
+}
+
 static void answer_ledger(const struct fake_lightrag *fake, struct http_server_answer *answer)
 {
     const struct { const char *name; int64_t value; } rows[] = {
@@ -262,6 +179,7 @@ static void answer_ledger(const struct fake_lightrag *fake, struct http_server_a
         { "processed", fake->processed }, { "failed", fake->failed }, { "unfinished", fake->unfinished },
         { "waiting", fake_store_waiting(fake) }, { "doubled", fake_store_count_doubled(fake) }, { "lost", fake->lost },
         { "dropped", fake->dropped }, { "refused", fake->refused }, { "kicks", fake->kicks }, { "max_in_flight", fake->max_in_flight },
+        { "deletes", fake->deletes_begun }, { "deletes_refused", fake->deletes_refused }, { "deleted", fake->deleted }, { "torn", count_torn(fake) },
         { "track_polls", fake->track_polls }, { "listings", fake->listings }, { "health_polls", fake->health_polls },
     };
     struct json_writer writer;
@@ -317,6 +235,16 @@ static void dispatch(struct fake_lightrag *fake, const struct fake_request *requ
     fake_say(answer, is_path ? 405 : 404, is_path ? "Method Not Allowed" : "Not Found");
 }
 
+/* The work is done, the answer is lost. */
+static void drop(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
+{
+    if (fake->drop_times <= 0 || strncmp(request->path, fake->drop_path, strlen(fake->drop_path)) != 0 || strncmp(request->path, "/_fake/", 7) == 0)
+        return;
+    fake->drop_times--;
+    fake->dropped++;
+    answer->fault = HTTP_SERVER_DROP;
+}
+
 void fake_lightrag_handle(void *context, int64_t now_ms, const struct fake_request *request, struct http_server_answer *answer)
 {
     struct fake_lightrag *fake = context;
@@ -324,13 +252,14 @@ void fake_lightrag_handle(void *context, int64_t now_ms, const struct fake_reque
     fake->now_ms = now_ms;
     if (strcmp(request->path, "/_fake/control") == 0) {
         fake_store_tick(fake); /* until now with what was set before */
-        control(fake, request, answer);
+        fake_answer_control(fake, request, answer);
     } else {
         fake_store_tick(fake);
         if (strcmp(request->path, "/_fake/ledger") == 0)
             answer_ledger(fake, answer);
         else
             dispatch(fake, request, answer);
+        drop(fake, request, answer);
     }
     fake_disk_flush(fake);
 }
@@ -340,7 +269,8 @@ void fake_lightrag_handle(void *context, int64_t now_ms, const struct fake_reque
 struct fake_lightrag *fake_lightrag_new(const struct fake_lightrag_settings *settings)
 {
     struct fake_lightrag *fake = mem_alloc(sizeof *fake);
-    char **const empty[] = { &fake->empty_match, &fake->error_match, &fake->status_word, &fake->row_word, &fake->fault_path, &fake->retry_after };
+    char **const empty[] = { &fake->empty_match, &fake->error_match, &fake->status_word, &fake->row_word, &fake->fault_path, &fake->retry_after,
+                             &fake->delete_fail_match, &fake->drop_path, &fake->core_version };
 
     fake->settings = *settings;
     fake->fd = -1;
@@ -374,5 +304,8 @@ void fake_lightrag_free(struct fake_lightrag *fake)
     mem_free(fake->row_word);
     mem_free(fake->fault_path);
     mem_free(fake->retry_after);
+    mem_free(fake->delete_fail_match);
+    mem_free(fake->drop_path);
+    mem_free(fake->core_version);
     mem_free(fake);
 }

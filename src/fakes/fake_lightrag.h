@@ -3,20 +3,27 @@
  *
  * Not like the real ones: everything of a body counts as one chunk, HTML escapes in texts stay, the graph is a search in the texts.
  *
- * GET /_fake/ledger: {"inserts","texts","rows","live","doubled","lost","max_in_flight","processed",...,"requests":{"GET /health":1,...}}.
+ * GET /_fake/ledger: {"inserts","texts","rows","live","doubled","lost","max_in_flight","processed",...,"requests":{"GET /health":1,...}}; "torn": rows
+ * that are processed, but not whole, because a delete began at them and did not end: a second delete mends it, nothing else does.
+ *
  * POST /_fake/control, any of (an unknown word is refused with 422, so that a test cannot misspell a fault):
- *   drop_every N      the answer of every Nth insert is dropped after the insert was taken; 0: none
- *   fail_match TEXT   processing of documents that contain TEXT fails; fail_times N: so often each, then it works (0: for ever)
- *   empty_match TEXT  documents that contain TEXT are processed without a chunk
- *   error_match TEXT  inserts that contain TEXT answer 500
- *   busy_ms N         inserts answer 409 "Pipeline is clearing ..." for so long, deletes "busy"
- *   times N           the next N inserts go wrong: status N, retry_after S, html true (200 with a page), or word W in place of "success";
- *                     path P: not the inserts but the requests whose path begins with P
- *   row_word W        unfinished rows have this status; "": none
- *   max_pending N     inserts beyond so many unfinished documents answer 429; 0: no limit
- *   store_delay_ms, store_item_ms (between two texts of one insert), process_delay_ms, delete_delay_ms, latency_ms (of inserts)
- *   restart true      what was accepted and not stored is lost, nothing runs until it is kicked
- *   wipe true         everything is gone */
+ *   drop_every N        the answer of every Nth insert is dropped after the insert was taken; 0: none
+ *   drop_times N        the answers of the next N requests are dropped after the work is done; drop_path P: only those whose path begins with P
+ *   fail_match TEXT     processing of documents that contain TEXT fails; fail_times N: so often each, then it works (0: for ever).
+ *                       1.5: and fails what is processed after it, until it works, is deleted, or the server is restarted
+ *   empty_match TEXT    documents that contain TEXT are processed without a chunk
+ *   error_match TEXT    inserts that contain TEXT answer 500
+ *   delete_fail_match TEXT  the model is down for deletes of documents that contain TEXT: 1.5 leaves the row, torn and with an error_msg
+ *   lost_deletes N      the next N deletes are answered deletion_started and never done
+ *   busy_ms N           inserts answer 409 "Pipeline is clearing ..." for so long, deletes "busy"
+ *   times N             the next N inserts go wrong: status N, retry_after S, html true (200 with a page), or word W in place of "success";
+ *                       path P: not the inserts but the requests whose path begins with P
+ *   row_word W          unfinished rows have this status; "": none
+ *   max_pending N       inserts beyond so many unfinished documents answer 429; 0: no limit
+ *   store_delay_ms, store_item_ms (between two texts of one insert), process_delay_ms, delete_delay_ms (per document), latency_ms (of inserts)
+ *   restart true        what was accepted and not stored is lost, a delete stops where it is, nothing runs until it is kicked
+ *   wipe true           everything is gone, as if the storage had been removed
+ *   workspace W, core_version V, api_key K  from now on; with wipe: another server behind the same address */
 #ifndef MC_FAKES_FAKE_LIGHTRAG_H
 #define MC_FAKES_FAKE_LIGHTRAG_H
 

@@ -1,6 +1,7 @@
 /* fake_lightrag_disk.c - the rows as lines of a file, so that kill -9 of the fake is what it is for the real server.
  *
- * {"e":"row",...} a row was stored; {"e":"end",...} it was processed or failed; {"e":"delete",...}; {"e":"wipe"}. A torn last line is cut off. */
+ * {"e":"row",...} a row was stored; {"e":"end",...} it was processed or failed; {"e":"torn",...} a delete began
+ * at it; {"e":"delete",...}; {"e":"wipe"}. A torn last line is cut off. */
 #include "fakes/fake_lightrag_internal.h"
 
 #include "base/file.h"
@@ -69,6 +70,19 @@ void fake_disk_delete(struct fake_lightrag *fake, int64_t index)
     end_line(fake, &writer);
 }
 
+void fake_disk_torn(struct fake_lightrag *fake, int64_t index)
+{
+    struct json_writer writer;
+
+    if (fake->fd < 0)
+        return;
+    begin_line(fake, &writer, "torn");
+    json_write_integer(&writer, "row", index);
+    json_write_bool(&writer, "is", fake->docs[index].is_torn);
+    json_write_string(&writer, "failure", fake->docs[index].failure);
+    end_line(fake, &writer);
+}
+
 void fake_disk_wipe(struct fake_lightrag *fake)
 {
     struct json_writer writer;
@@ -132,6 +146,10 @@ static bool read_line(struct fake_lightrag *fake, yyjson_val *line)
         return false;
     if (strcmp(event, "delete") == 0) {
         fake_store_delete(fake, row);
+    } else if (strcmp(event, "torn") == 0) {
+        fake->docs[row].is_torn = yyjson_is_true(yyjson_obj_get(line, "is"));
+        mem_free(fake->docs[row].failure);
+        fake->docs[row].failure = mem_copy_string(yyjson_get_str(yyjson_obj_get(line, "failure")));
     } else {
         struct doc *doc = &fake->docs[row];
         if (doc->status == DOC_FAILED) { /* it was tried again */

@@ -79,7 +79,7 @@ static bool has_entity(const char *text, const char *name, size_t name_size)
 
 static bool is_shown(const struct doc *doc)
 {
-    return fake_is_live(doc) && doc->status == DOC_PROCESSED && doc->text != NULL;
+    return fake_is_live(doc) && doc->status == DOC_PROCESSED && doc->text != NULL && !doc->is_torn;
 }
 
 /* ---- Questions ---- */

@@ -286,7 +286,7 @@ static bool check_known(struct fake_lightrag *fake, const struct insert *insert,
         AUTO_STRING char *words = NULL;
         if (known == NO_DOC)
             continue;
-        words = mem_format("Identical content already exists in document storage (doc_id: %s, Status: DocStatus.%s)", fake->docs[known].id,
+        words = mem_format("Identical content already exists in document storage (doc_id: %s, Status: DocStatus.%s).", fake->docs[known].id,
                            fake_status_name(fake->docs[known].status));
         say_duplicated(answer, words, fake->docs[known].track);
         return false;
@@ -299,7 +299,7 @@ static bool check_server(struct fake_lightrag *fake, const struct insert *insert
     int64_t active = fake->unfinished + fake_store_waiting(fake);
     AUTO_STRING char *words = NULL;
 
-    if (fake->blocked_until_ms > fake->now_ms || (fake->delete_count > 0 && !fake->settings.is_14)) {
+    if (fake->blocked_until_ms > fake->now_ms || (fake_store_is_deleting(fake) && !fake->settings.is_14)) {
         fake_say(answer, 409, "Pipeline is clearing or deleting documents. Wait for the running job to finish before submitting new work.");
         return false;
     }

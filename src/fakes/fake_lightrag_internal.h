@@ -1,6 +1,6 @@
 /* fake_lightrag_internal.h - the fake server's rows and what time does to them (fake_lightrag_store.c), their file (fake_lightrag_disk.c), the routes
- * that insert (fake_lightrag_insert.c), that tell and delete (fake_lightrag_rows.c), a small graph (fake_lightrag_graph.c), and the rest with
- * control and ledger (fake_lightrag.c). */
+ * that insert (fake_lightrag_insert.c), that tell (fake_lightrag_rows.c), that delete (fake_lightrag_delete.c), a small graph
+ * (fake_lightrag_graph.c), control and ledger (fake_lightrag_control.c), and the rest (fake_lightrag.c). */
 #ifndef MC_FAKES_FAKE_LIGHTRAG_INTERNAL_H
 #define MC_FAKES_FAKE_LIGHTRAG_INTERNAL_H
 
@@ -32,6 +32,8 @@ struct doc {
     enum doc_status status;
     enum doc_dup dup;
     bool is_deleted, has_no_chunk;
+    bool is_buffered;         /* 1.5: the model refused it, and its vectors still wait to be written together with everybody's */
+    bool is_torn;             /* a delete has begun at it and has not ended: a processed row that is no longer whole */
 };
 
 struct text_item { char *name, *text; size_t size; }; /* owned by who has the list */
@@ -51,6 +53,7 @@ struct map {                  /* a string's hash -> the newest index with it */
 struct fake_lightrag {
     struct fake_lightrag_settings settings;
     char *api_key, *workspace, *fail_match, *empty_match, *error_match, *status_word, *row_word, *fault_path, *retry_after;
+    char *delete_fail_match, *drop_path, *core_version;
     int64_t store_item_ms, delete_delay_ms, latency_ms, max_pending;
 
     struct doc *docs;
@@ -71,17 +74,19 @@ struct fake_lightrag {
     bool wants_retry;         /* reprocess_failed came while it ran */
     int64_t cursor;           /* no unfinished row stands before it */
     int64_t since_ms;         /* when the row at the cursor was begun */
-    char **deletes;           /* ids of the delete under way */
-    size_t delete_count;
-    int64_t delete_due_ms;
+    char **deletes;           /* ids of the delete under way, one after the other; NULL: none */
+    size_t delete_count, delete_next;
+    int64_t delete_due_ms;    /* when the one whose turn it is will be gone */
+    int64_t delete_end_ms;    /* when the last job ended */
+    int64_t buffered;         /* rows that are */
     int64_t live, unfinished, processed, failed, failed_live; /* failed counts dup- rows too */
 
-    int64_t fail_times, drop_every, fault_times, fault_status;
+    int64_t fail_times, drop_every, drop_times, lost_deletes, fault_times, fault_status;
     bool fault_html;
     int64_t blocked_until_ms;
     char header[100];
 
-    int64_t inserts, texts, dropped, lost, refused, kicks, track_polls, listings, health_polls;
+    int64_t inserts, texts, dropped, lost, refused, kicks, track_polls, listings, health_polls, deletes_begun, deletes_refused, deleted;
     int64_t routed[FAKE_ROUTES_MAXIMUM];
     int64_t in_flight[IN_FLIGHT_MAXIMUM]; /* when the inserts under way are answered */
     int64_t max_in_flight;
@@ -105,11 +110,12 @@ void fake_store_accept(struct fake_lightrag *fake, struct text_item *items, size
 struct doc *fake_store_add(struct fake_lightrag *fake, const char *track, int64_t created_us, struct text_item *item, int64_t original, enum doc_dup dup);
 void fake_store_end(struct fake_lightrag *fake, int64_t index, enum doc_status status, const char *failure, bool has_no_chunk, int64_t now_ms);
 void fake_store_delete(struct fake_lightrag *fake, int64_t index);
-void fake_store_delete_later(struct fake_lightrag *fake, char **ids, size_t count); /* takes the ids */
+void fake_store_set_torn(struct fake_lightrag *fake, int64_t index, bool is_torn);
 void fake_store_reprocess(struct fake_lightrag *fake, int64_t now_ms);
 void fake_store_restart(struct fake_lightrag *fake);
 void fake_store_wipe(struct fake_lightrag *fake);
-bool fake_store_is_busy(const struct fake_lightrag *fake);
+bool fake_store_is_busy(const struct fake_lightrag *fake);                      /* as the server says: not while texts only wait to be stored */
+bool fake_store_is_deleting(const struct fake_lightrag *fake);
 int64_t fake_store_waiting(const struct fake_lightrag *fake);                   /* texts accepted, not stored */
 int64_t fake_store_count_doubled(const struct fake_lightrag *fake);
 const char *fake_store_track(struct fake_lightrag *fake, const char *track);    /* a copy that lives as long as the fake */
@@ -117,10 +123,15 @@ void fake_items_free(struct text_item *items, size_t count);
 const char *fake_status_word(const struct fake_lightrag *fake, const struct doc *doc); /* "processed" */
 const char *fake_status_name(enum doc_status status);                           /* "PROCESSED" */
 
+/* ---- deletes ---- */
+void fake_delete_run(struct fake_lightrag *fake);                               /* as far as now_ms */
+void fake_delete_forget(struct fake_lightrag *fake);                            /* the server died: what was begun stays as it is */
+
 /* ---- disk ---- */
 void fake_disk_add(struct fake_lightrag *fake, const struct doc *doc, const struct text_item *item);
 void fake_disk_end(struct fake_lightrag *fake, int64_t index);
 void fake_disk_delete(struct fake_lightrag *fake, int64_t index);
+void fake_disk_torn(struct fake_lightrag *fake, int64_t index);
 void fake_disk_wipe(struct fake_lightrag *fake);
 void fake_disk_flush(struct fake_lightrag *fake);
 
@@ -140,7 +151,9 @@ yyjson_doc *fake_read_body(const struct fake_request *request, struct http_serve
 /* ---- routes ---- */
 typedef void fake_route(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer);
 fake_route fake_answer_text, fake_answer_texts;
-fake_route fake_answer_track, fake_answer_listing, fake_answer_counts, fake_answer_delete;
+fake_route fake_answer_track, fake_answer_listing, fake_answer_counts;
+fake_route fake_answer_delete, fake_answer_clear;
+fake_route fake_answer_control;
 fake_route fake_answer_query, fake_answer_query_data, fake_answer_entity, fake_answer_graph, fake_answer_labels;
 bool fake_spoil(struct fake_lightrag *fake, struct http_server_answer *answer); /* the scripted fault, if one is left */
 

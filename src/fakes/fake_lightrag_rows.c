@@ -1,4 +1,4 @@
-/* fake_lightrag_rows.c - what the server tells about its rows, and how they go. */
+/* fake_lightrag_rows.c - what the server tells about its rows. */
 #include "fakes/fake_lightrag_internal.h"
 
 #include "base/mem.h"
@@ -25,9 +25,24 @@ static void write_metadata(const struct fake_lightrag *fake, struct json_writer 
         json_write_bool(writer, "is_duplicate", true);
         json_write_string(writer, "duplicate_kind", doc->dup == DUP_FILENAME ? "filename" : "content_hash");
         json_write_string(writer, "original_doc_id", fake->docs[doc->original].id);
-        json_write_string(writer, "original_track_id", fake->docs[doc->original].track);
+        json_write_string(writer, "original_track_id", fake->docs[doc->original].track != doc->track ? fake->docs[doc->original].track : "");
+    }
+    if (doc->is_torn && !fake->settings.is_14) { /* its marks; what stands in them is nobody's business */
+        json_write_string(writer, "last_deletion_attempt_at", "");
+        json_write_open_object(writer, "kg_purge");
+        json_write_close(writer);
+        if (doc->failure != NULL && doc->status == DOC_PROCESSED)
+            json_write_bool(writer, "deletion_failed", true);
     }
     json_write_close(writer);
+}
+
+/* A processed row has words only where a delete has begun: "" while it is under way, its failure after that. */
+static const char *find_words(const struct fake_lightrag *fake, const struct doc *doc)
+{
+    if (doc->status < DOC_PROCESSED)
+        return NULL;
+    return doc->failure == NULL && doc->is_torn && !fake->settings.is_14 ? "" : doc->failure;
 }
 
 static void write_doc(const struct fake_lightrag *fake, struct json_writer *writer, const struct doc *doc)
@@ -44,13 +59,28 @@ static void write_doc(const struct fake_lightrag *fake, struct json_writer *writ
         json_write_integer(writer, "chunks_count", doc->dup != NO_DUP || doc->has_no_chunk ? 0 : 1);
     else
         json_write_null(writer, "chunks_count");
-    json_write_string(writer, "error_msg", doc->status == DOC_FAILED ? doc->failure : NULL);
+    json_write_string(writer, "error_msg", find_words(fake, doc));
     write_metadata(fake, writer, doc);
     json_write_string(writer, "file_path", doc->name);
     json_write_close(writer);
 }
 
 /* ---- GET /documents/track_status/{track} ---- */
+
+/* Rows of a track come in no order, but in the same one each time. */
+static void shuffle(int64_t *rows, size_t count, const char *track)
+{
+    uint64_t luck = fake_hash(track, strlen(track));
+
+    for (size_t left = count; left > 1; left--) {
+        size_t other;
+        int64_t row = rows[left - 1];
+        luck = luck * 6364136223846793005u + 1442695040888963407u;
+        other = (size_t)(luck >> 33) % left;
+        rows[left - 1] = rows[other];
+        rows[other] = row;
+    }
+}
 
 static int64_t *find_rows_of_track(const struct fake_lightrag *fake, const char *track, size_t *ret_count)
 {
@@ -64,6 +94,7 @@ static int64_t *find_rows_of_track(const struct fake_lightrag *fake, const char 
         rows = mem_grow(rows, count, &capacity, sizeof *rows);
         rows[count++] = i;
     }
+    shuffle(rows, count, track);
     *ret_count = count;
     return rows;
 }
@@ -325,77 +356,4 @@ void fake_answer_listing(struct fake_lightrag *fake, const struct fake_request *
     write_counts(fake, &writer);
     json_write_close(&writer);
     mem_free(rows);
-}
-
-/* ---- DELETE /documents/delete_document ---- */
-
-static bool check_ids(const struct fake_lightrag *fake, yyjson_val *root, struct http_server_answer *answer)
-{
-    yyjson_val *ids = yyjson_obj_get(root, "doc_ids");
-    yyjson_val *id;
-    size_t index, count;
-    const char *problem = NULL;
-
-    if (!yyjson_is_arr(ids)) {
-        fake_say_invalid(answer, &(struct fake_problem){ "missing", "doc_ids", -1, "Field required", root, NULL });
-        return false;
-    }
-    if (yyjson_arr_size(ids) == 0)
-        problem = "Value error, Document IDs list cannot be empty";
-    yyjson_arr_foreach(ids, index, count, id) {
-        for (size_t i = 0; i < index; i++)
-            if (yyjson_equals_str(yyjson_arr_get(ids, i), yyjson_get_str(id)))
-                problem = "Value error, Document IDs must be unique";
-    }
-    if (problem == NULL)
-        return true;
-    if (fake->settings.is_14)
-        fake_say(answer, 500, "Internal server error");
-    else
-        fake_say_invalid(answer, &(struct fake_problem){ "value_error", "doc_ids", -1, problem, ids, "{\"error\":{}}" });
-    return false;
-}
-
-static void start_delete(struct fake_lightrag *fake, yyjson_val *ids, struct http_server_answer *answer)
-{
-    bool is_busy = fake_store_is_busy(fake);
-    AUTO_DONE(text) struct text listed = { 0 };
-    AUTO_STRING char *words = mem_format("Document deletion for %zu documents has been initiated. Processing will continue in background.",
-                                         yyjson_arr_size(ids));
-    char **copies = mem_alloc_array(yyjson_arr_size(ids), sizeof *copies);
-    struct json_writer writer;
-    yyjson_val *id;
-    size_t index, count;
-
-    text_init(&listed, 0);
-    yyjson_arr_foreach(ids, index, count, id) {
-        copies[index] = mem_copy_string(yyjson_is_str(id) ? yyjson_get_str(id) : "");
-        (void)text_append_format(&listed, "%s%s", index > 0 ? ", " : "", copies[index]);
-    }
-    json_write_begin(&writer, &answer->body);
-    json_write_open_object(&writer, NULL);
-    json_write_string(&writer, "status", is_busy ? "busy" : "deletion_started");
-    json_write_string(&writer, "message", !is_busy ? words : fake->settings.is_14 ? "Cannot delete documents while pipeline is busy"
-                                                                               : "Pipeline is busy with another operation.");
-    json_write_string(&writer, "doc_id", listed.data);
-    json_write_close(&writer);
-    if (!is_busy) {
-        fake_store_delete_later(fake, copies, yyjson_arr_size(ids));
-        return;
-    }
-    for (size_t i = 0; i < yyjson_arr_size(ids); i++)
-        mem_free(copies[i]);
-    mem_free(copies);
-}
-
-void fake_answer_delete(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
-{
-    yyjson_doc *document = fake_read_body(request, answer);
-    yyjson_val *root = yyjson_doc_get_root(document);
-
-    if (document == NULL)
-        return;
-    if (check_ids(fake, root, answer))
-        start_delete(fake, yyjson_obj_get(root, "doc_ids"), answer);
-    yyjson_doc_free(document);
 }

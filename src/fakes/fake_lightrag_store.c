@@ -178,11 +178,12 @@ static void fill_dup(struct fake_lightrag *fake, struct doc *doc)
     bool is_name = doc->dup == DUP_FILENAME;
     AUTO_STRING char *unique = mem_format("%s %lld", doc->track, (long long)fake->count);
 
+    bool is_same_batch = original->track == doc->track; /* then the real one knows no more of it */
     make_id("dup-", unique, strlen(unique), doc->id);
     doc->summary = mem_format("[DUPLICATE:%s] Original document: %s", is_name ? "filename" : "content_hash", original->id);
-    doc->failure = mem_format("%s Original doc_id: %s, Status: DocStatus.%s",
+    doc->failure = mem_format("%s Original doc_id: %s, Status: %s%s",
                               is_name ? "File name already exists." : "Identical content already exists under another filename.",
-                              original->id, fake_status_name(original->status));
+                              original->id, is_same_batch ? "" : "DocStatus.", is_same_batch ? "batch_duplicate" : fake_status_name(original->status));
     doc->status = DOC_FAILED;
     fake->failed++;
 }
@@ -231,6 +232,18 @@ struct doc *fake_store_add(struct fake_lightrag *fake, const char *track, int64_
     return doc;
 }
 
+static void set_buffered(struct fake_lightrag *fake, struct doc *doc, bool is_buffered)
+{
+    fake->buffered += is_buffered - doc->is_buffered;
+    doc->is_buffered = is_buffered;
+}
+
+void fake_store_set_torn(struct fake_lightrag *fake, int64_t index, bool is_torn)
+{
+    fake->docs[index].is_torn = is_torn;
+    fake_disk_torn(fake, index);
+}
+
 void fake_store_end(struct fake_lightrag *fake, int64_t index, enum doc_status status, const char *failure, bool has_no_chunk, int64_t now_ms)
 {
     struct doc *doc = &fake->docs[index];
@@ -254,6 +267,7 @@ void fake_store_delete(struct fake_lightrag *fake, int64_t index)
 {
     struct doc *doc = &fake->docs[index];
 
+    set_buffered(fake, doc, false);
     fake->live -= fake_is_live(doc);
     fake->processed -= doc->status == DOC_PROCESSED;
     fake->failed -= doc->status == DOC_FAILED;
@@ -314,7 +328,7 @@ static void store_item(struct fake_lightrag *fake, const struct task *task, size
 static void start_pipeline(struct fake_lightrag *fake, int64_t now_ms)
 {
     if (!fake->is_running)
-        fake->since_ms = now_ms;
+        fake->since_ms = now_ms > fake->delete_end_ms ? now_ms : fake->delete_end_ms; /* 1.4 stores while it deletes, and processes after that */
     fake->is_running = true;
 }
 
@@ -378,32 +392,55 @@ static bool contains(const struct doc *doc, const char *words)
     return words[0] != '\0' && doc->text != NULL && strstr(doc->text, words) != NULL;
 }
 
+static bool is_refused(const struct fake_lightrag *fake, const struct doc *doc)
+{
+    return contains(doc, fake->fail_match) && (fake->fail_times <= 0 || doc->failures < fake->fail_times);
+}
+
+/* Vectors are written together: those of a text that the model refuses fail everybody's. */
+static bool is_poisoned(const struct fake_lightrag *fake)
+{
+    for (int64_t i = 0; i < fake->count && fake->buffered > 0; i++)
+        if (fake->docs[i].is_buffered && is_refused(fake, &fake->docs[i]))
+            return true;
+    return false;
+}
+
 /* Owned; NULL: it does not fail. */
 static char *find_failure(const struct fake_lightrag *fake, const struct doc *doc)
 {
+    static const char flush[] = "NanoVectorDBStorage[chunks] index flush failed: Error code: 400 - stub failure";
+
     if (fake->settings.is_14 && contains(doc, "<|endoftext|>"))
-        return mem_copy_string("Encountered text corresponding to disallowed special token '<|endoftext|>'.");
-    if (!contains(doc, fake->fail_match) || (fake->fail_times > 0 && doc->failures >= fake->fail_times))
+        return mem_copy_string("Encountered text corresponding to disallowed special token '<|endoftext|>'.\n"
+                               "If you want this text to be encoded as a special token, pass it to `allowed_special`, e.g. "
+                               "`allowed_special={'<|endoftext|>', ...}`.\nIf you want this text to be encoded as normal text, disable the check for this "
+                               "token by passing `disallowed_special=(enc.special_tokens_set - {'<|endoftext|>'})`.\n"
+                               "To disable this check for all special tokens, pass `disallowed_special=()`.\n");
+    if (is_refused(fake, doc))
+        return fake->settings.is_14 ? mem_copy_string("Error code: 400 - {'error': {'message': 'stub failure', 'type': 'server_error'}}")
+                                    : mem_format("C[1/1]: %s-chunk-000: BadRequestError: Error code: 400 - stub failure", doc->id);
+    if (!is_poisoned(fake))
         return NULL;
-    if (fake->settings.is_14)
-        return mem_copy_string("Error code: 400 - {'error': {'message': 'stub failure', 'type': 'server_error'}}");
-    return mem_format("C[1/1]: %s-chunk-000: BadRequestError: Error code: 400 - stub failure", doc->id);
+    return doc->failure != NULL ? mem_format("Failed to delete document chunks: %s", flush) : mem_copy_string(flush);
 }
 
 static void process(struct fake_lightrag *fake, int64_t index, int64_t now_ms)
 {
     struct doc *doc = &fake->docs[index];
     AUTO_STRING char *failure = find_failure(fake, doc);
+    bool is_own = is_refused(fake, doc);
     bool is_empty = failure == NULL && contains(doc, fake->empty_match);
 
-    doc->failures += failure != NULL;
+    doc->failures += is_own;
+    set_buffered(fake, doc, is_own && !fake->settings.is_14);
     fake_store_end(fake, index, failure != NULL ? DOC_FAILED : DOC_PROCESSED, failure, is_empty, now_ms);
     fake_disk_end(fake, index);
 }
 
 static void run_pipeline(struct fake_lightrag *fake)
 {
-    while (fake->is_running) {
+    while (fake->is_running && !fake_store_is_deleting(fake)) {
         while (fake->cursor < fake->count && (!fake_is_live(&fake->docs[fake->cursor]) || fake->docs[fake->cursor].status > DOC_PROCESSING))
             fake->cursor++;
         if (fake->cursor >= fake->count) {
@@ -421,50 +458,23 @@ static void run_pipeline(struct fake_lightrag *fake)
     }
 }
 
-/* ---- Deletes ---- */
-
-static void free_deletes(struct fake_lightrag *fake)
-{
-    for (size_t i = 0; i < fake->delete_count; i++)
-        mem_free(fake->deletes[i]);
-    mem_free(fake->deletes);
-    fake->deletes = NULL;
-    fake->delete_count = 0;
-}
-
-void fake_store_delete_later(struct fake_lightrag *fake, char **ids, size_t count)
-{
-    fake->deletes = ids;
-    fake->delete_count = count;
-    fake->delete_due_ms = fake->now_ms + fake->delete_delay_ms;
-}
-
-static void run_deletes(struct fake_lightrag *fake)
-{
-    if (fake->delete_count == 0 || fake->delete_due_ms > fake->now_ms)
-        return;
-    for (size_t i = 0; i < fake->delete_count; i++) {
-        int64_t index = fake_find_id(fake, fake->deletes[i]);
-        if (index == NO_DOC)
-            continue;
-        fake_store_delete(fake, index);
-        fake_disk_delete(fake, index);
-    }
-    free_deletes(fake);
-}
-
 /* ---- The whole ---- */
 
 void fake_store_tick(struct fake_lightrag *fake)
 {
-    run_deletes(fake);
+    fake_delete_run(fake);
     run_tasks(fake);
     run_pipeline(fake);
 }
 
 bool fake_store_is_busy(const struct fake_lightrag *fake)
 {
-    return fake->is_running || fake->task_count > 0 || fake->delete_count > 0 || fake->blocked_until_ms > fake->now_ms;
+    return fake->is_running || fake_store_is_deleting(fake) || fake->blocked_until_ms > fake->now_ms;
+}
+
+bool fake_store_is_deleting(const struct fake_lightrag *fake)
+{
+    return fake->deletes != NULL;
 }
 
 int64_t fake_store_waiting(const struct fake_lightrag *fake)
@@ -483,7 +493,9 @@ void fake_store_restart(struct fake_lightrag *fake)
         fake_items_free(fake->tasks[i].items, fake->tasks[i].count);
     fake->task_count = 0;
     fake->is_running = fake->wants_retry = false;
-    free_deletes(fake);
+    fake_delete_forget(fake);
+    for (int64_t i = 0; i < fake->count && fake->buffered > 0; i++)
+        set_buffered(fake, &fake->docs[i], false); /* it was in memory */
 }
 
 void fake_store_wipe(struct fake_lightrag *fake)

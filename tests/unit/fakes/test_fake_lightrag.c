@@ -107,7 +107,8 @@ static void test_a_200_is_a_receipt(void **state)
     talk.now_ms += 200;
     insert(&talk, "b", "text b", b);
     assert_string_equal(status_of(&talk, a), "(none)");
-    assert_true(is_busy(&talk));
+    assert_false(is_busy(&talk)); /* so it says while texts only wait to be stored; 1.5 counts them apart */
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(yyjson_doc_get_root(talk.json), "pending_enqueues")), 2);
     talk.now_ms += 800; /* a is stored at 1000, b at 1200; one after the other is processed */
     assert_string_equal(status_of(&talk, a), "processing");
     assert_string_equal(status_of(&talk, b), "(none)");
@@ -292,6 +293,202 @@ static void test_deletes_take_their_time(void **state)
     }
 }
 
+/* ---- Deletes, more of them ---- */
+
+static const char id_a[] = "doc-0cc175b9c0f1b6a831c399e269772661", id_b[] = "doc-92eb5ffee6ae2fec3ad71c777531578f",
+                  id_c[] = "doc-4a8a08f09d37b73795649038408b5f33"; /* md5 of a, b, c: of the names, and of the texts for 1.4 */
+
+static void start_with_three(struct talk *talk, bool is_14, char track[64])
+{
+    talk_start(talk, &(struct fake_lightrag_settings){ .is_14 = is_14 });
+    (void)ask(talk, "POST", "/documents/texts", "{\"texts\":[\"a\",\"b\",\"c\"],\"file_sources\":[\"a\",\"b\",\"c\"]}");
+    (void)snprintf(track, 64, "%s", yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(talk->json), "track_id")));
+    talk->now_ms++;
+}
+
+static void delete_three(struct talk *talk)
+{
+    AUTO_STRING char *body = mem_format("{\"doc_ids\":[\"%s\",\"doc-nobody\",\" %s \",\"%s\"]}", id_a, id_b, id_c);
+
+    (void)ask(talk, "DELETE", "/documents/delete_document", body);
+}
+
+static void test_a_delete_goes_from_one_to_the_next(void **state)
+{
+    (void)state;
+    for (int is_14 = 0; is_14 < 2; is_14++) {
+        AUTO_DONE(talk) struct talk talk;
+        char track[64];
+        start_with_three(&talk, is_14 == 1, track);
+        control(&talk, "{\"delete_delay_ms\":100}");
+        delete_three(&talk);
+        assert_non_null(strstr(talk.body, "deletion_started"));
+        assert_non_null(strstr(talk.body, "doc-nobody, doc-92eb5ffee6ae2fec3ad71c777531578f, doc-4a")); /* trimmed, and nobody is no error */
+        for (int left = 3; left > 0; left--) {
+            assert_int_equal(ledger(&talk, "live"), left);
+            assert_int_equal(ledger(&talk, "torn"), 1);
+            assert_true(is_busy(&talk));
+            delete_one(&talk, id_c);
+            assert_non_null(strstr(talk.body, "\"busy\""));
+            talk.now_ms += 100;
+        }
+        assert_false(is_busy(&talk));
+        assert_string_equal(status_of(&talk, track), "(none)");
+        assert_int_equal(ledger(&talk, "deleted"), 3);
+        assert_int_equal(ledger(&talk, "deletes_refused"), 3);
+    }
+}
+
+/* What a client that believes the word "processed" would never notice. */
+static void test_a_server_dies_while_it_deletes(void **state)
+{
+    (void)state;
+    for (int is_14 = 0; is_14 < 2; is_14++) {
+        AUTO_DONE(talk) struct talk talk;
+        char track[64];
+        start_with_three(&talk, is_14 == 1, track);
+        control(&talk, "{\"delete_delay_ms\":100}");
+        delete_three(&talk);
+        talk.now_ms += 150; /* a is gone, b half */
+        control(&talk, "{\"restart\":true}");
+        talk.now_ms += 10000;
+        assert_false(is_busy(&talk));
+        assert_int_equal(ledger(&talk, "live"), 2);
+        assert_int_equal(ledger(&talk, "torn"), 1);
+        assert_string_equal(status_of(&talk, track), "processed");
+        assert_int_equal(strstr(talk.body, "kg_purge") != NULL, is_14 == 0); /* 1.4 leaves no mark */
+        delete_one(&talk, id_b);
+        talk.now_ms += 100;
+        assert_int_equal(ledger(&talk, "live"), 1);
+        assert_int_equal(ledger(&talk, "torn"), 0);
+    }
+}
+
+static void test_a_delete_fails_with_the_model(void **state)
+{
+    AUTO_DONE(talk) struct talk talk;
+    char track[64];
+
+    (void)state;
+    start_with_three(&talk, false, track);
+    control(&talk, "{\"delete_fail_match\":\"b\"}");
+    delete_three(&talk);
+    assert_string_equal(status_of(&talk, track), "processed");
+    assert_non_null(strstr(talk.body, "Error while deleting document doc-92eb5ffee6ae2fec3ad71c777531578f"));
+    assert_int_equal(ledger(&talk, "live"), 1);
+    assert_int_equal(ledger(&talk, "torn"), 1);
+    control(&talk, "{\"delete_fail_match\":\"\"}");
+    delete_one(&talk, id_b);
+    assert_string_equal(status_of(&talk, track), "(none)");
+}
+
+static void test_deletes_that_are_only_answered(void **state)
+{
+    AUTO_DONE(talk) struct talk talk;
+    char track[64];
+
+    (void)state;
+    start_with_three(&talk, false, track);
+    control(&talk, "{\"lost_deletes\":1}");
+    delete_three(&talk);
+    assert_non_null(strstr(talk.body, "deletion_started"));
+    talk.now_ms += 10000;
+    assert_int_equal(ledger(&talk, "live"), 3);
+    control(&talk, "{\"drop_times\":1,\"drop_path\":\"/documents/delete\"}");
+    assert_true(yyjson_is_obj(ask(&talk, "GET", "/health", NULL)));
+    assert_int_equal(talk.fault, 0);
+    delete_three(&talk);
+    assert_int_equal(talk.fault, HTTP_SERVER_DROP);
+    assert_int_equal(ledger(&talk, "live"), 0);
+}
+
+/* Texts that are accepted and not stored: 1.5 deletes nothing then, 1.4 deletes first. */
+static void test_a_delete_behind_an_insert(void **state)
+{
+    static const struct { bool is_14; const char *word; int64_t live; } rows[] = {
+        { false, "An upload/insert or a source-conflict repair is in flight.", 4 }, { true, "deletion_started", 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_DONE(talk) struct talk talk;
+        char track[64], other[64];
+        start_with_three(&talk, rows[i].is_14, track);
+        control(&talk, "{\"store_delay_ms\":50,\"delete_delay_ms\":100,\"process_delay_ms\":10}");
+        insert(&talk, "d", "d", other);
+        delete_three(&talk);
+        assert_non_null(strstr(talk.body, rows[i].word));
+        talk.now_ms += 305; /* 1.4: stored after 50, processed from 300 on */
+        if (rows[i].is_14)
+            assert_string_equal(status_of(&talk, other), "processing");
+        talk.now_ms += 5;
+        assert_string_equal(status_of(&talk, other), "processed");
+        assert_int_equal(ledger(&talk, "live"), rows[i].live);
+    }
+}
+
+static void test_another_server_behind_the_address(void **state)
+{
+    AUTO_DONE(talk) struct talk talk;
+    char track[64];
+    yyjson_val *health;
+
+    (void)state;
+    start_with_three(&talk, false, track);
+    control(&talk, "{\"wipe\":true,\"workspace\":\"other\",\"core_version\":\"1.6.0\"}");
+    health = ask(&talk, "GET", "/health", NULL);
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(health, "core_version")), "1.6.0");
+    assert_string_equal(yyjson_get_str(yyjson_obj_get(yyjson_obj_get(health, "configuration"), "workspace")), "other");
+    assert_string_equal(status_of(&talk, track), "(none)");
+    (void)insert(&talk, "a", "a", track);
+    assert_string_equal(status_of(&talk, track), "processed");
+    (void)ask(&talk, "DELETE", "/documents", NULL);
+    assert_non_null(strstr(talk.body, "All documents cleared"));
+    assert_string_equal(status_of(&talk, track), "(none)");
+}
+
+/* ---- Poison ---- */
+
+static void test_a_refused_text_fails_its_neighbours(void **state)
+{
+    static const struct { const char *why; bool is_14; const char *cure, *neighbour; } rows[] = {
+        { "1.4 writes each for itself", true, "", "processed" },
+        { "1.5 writes vectors together", false, "", "failed" },
+        { "a retry alone is of no use", false, "kick", "failed" },
+        { "the model takes it at last", false, "heal", "processed" },
+        { "the refused text is deleted", false, "delete", "processed" },
+        { "the buffer was in memory", false, "restart", "processed" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_DONE(talk) struct talk talk;
+        char bad[64], good[64], late[64];
+        talk_start(&talk, &(struct fake_lightrag_settings){ .is_14 = rows[i].is_14, .fail_match = "BAD" });
+        insert(&talk, "a", "BAD", bad);
+        insert(&talk, "b", "good", good);
+        assert_string_equal(status_of(&talk, good), rows[i].is_14 ? "processed" : "failed");
+        assert_int_equal(strstr(talk.body, "index flush failed") != NULL, !rows[i].is_14);
+        if (strcmp(rows[i].cure, "heal") == 0)
+            control(&talk, "{\"fail_match\":\"\"}");
+        if (strcmp(rows[i].cure, "restart") == 0)
+            control(&talk, "{\"restart\":true}");
+        if (strcmp(rows[i].cure, "delete") == 0)
+            delete_one(&talk, id_a);
+        if (strcmp(rows[i].cure, "kick") == 0)
+            (void)ask(&talk, "POST", "/documents/reprocess_failed", NULL);
+        insert(&talk, "c", "late", late);
+        if (strcmp(status_of(&talk, late), rows[i].neighbour) != 0)
+            fail_msg("%s: the later text is %s", rows[i].why, status_of(&talk, late));
+        if (!rows[i].is_14)
+            assert_string_equal(status_of(&talk, good), "failed"); /* until it is tried again */
+        if (strcmp(rows[i].cure, "heal") == 0 || strcmp(rows[i].cure, "delete") == 0) {
+            (void)ask(&talk, "POST", "/documents/reprocess_failed", NULL);
+            assert_string_equal(status_of(&talk, good), "processed");
+        }
+    }
+}
+
 /* ---- Listings ---- */
 
 static void test_pages_hold_every_row_once(void **state)
@@ -427,7 +624,7 @@ static void test_inserts_side_by_side_are_counted(void **state)
 
 static void test_a_folder_keeps_what_was_stored(void **state)
 {
-    static const struct fake_lightrag_settings settings = { .store_delay_ms = 10, .fail_match = "BAD", .process_delay_ms = 10 };
+    static const struct fake_lightrag_settings settings = { .is_14 = true, .store_delay_ms = 10, .fail_match = "BAD", .process_delay_ms = 10 };
     char folder[] = "/tmp/mc-fake-folder-XXXXXX";
     AUTO_STRING char *path = NULL;
     struct error err = { 0 };
@@ -517,6 +714,13 @@ int main(void)
         cmocka_unit_test(test_a_kick_waits_for_the_pipeline),
         cmocka_unit_test(test_two_inserts_of_one_name),
         cmocka_unit_test(test_deletes_take_their_time),
+        cmocka_unit_test(test_a_delete_goes_from_one_to_the_next),
+        cmocka_unit_test(test_a_server_dies_while_it_deletes),
+        cmocka_unit_test(test_a_delete_fails_with_the_model),
+        cmocka_unit_test(test_deletes_that_are_only_answered),
+        cmocka_unit_test(test_a_delete_behind_an_insert),
+        cmocka_unit_test(test_another_server_behind_the_address),
+        cmocka_unit_test(test_a_refused_text_fails_its_neighbours),
         cmocka_unit_test(test_pages_hold_every_row_once),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_a_full_server),
