@@ -109,7 +109,12 @@ static void keep_words(struct member *member, const char *words)
  * with success. What such a row says is no fault of its document. */
 static bool is_neighbours_failure(const struct sink_row *row)
 {
-    return strstr(row->error_words, "index flush failed") != NULL;
+    static const char *const words[] = { "index flush failed", "Cancelled by internal error", "User cancelled" };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (strstr(row->error_words, words[i]) != NULL)
+            return true;
+    return false;
 }
 
 static void count_failure(struct deliver *deliver, struct member *member, const struct sink_row *row)

@@ -538,23 +538,28 @@ static void test_failed_rows_are_retried_then_dead(void **state)
     close_desk(&desk);
 }
 
-/* 1.5.7: a text that the model refuses makes later, innocent ones fail with these words. */
+/* 1.5.7: a text that the model refuses makes others fail, those processed with it and all that wait, with these words. */
 static void test_a_neighbours_failure_is_no_attempt(void **state)
 {
-    static const char words[] = "NanoVectorDBStorage[chunks] index flush failed: Error code: 400";
+    static const char *const words[] = {
+        "NanoVectorDBStorage[chunks] index flush failed: Error code: 400",
+        "Failed to delete document chunks: NanoVectorDBStorage[chunks] index flush failed: Error code: 400",
+        "Failed to persist pre-rebuild changes: NanoVectorDBStorage[chunks] index flush failed: Error code: 400",
+        "Cancelled by internal error: NanoVectorDBStorage[chunks]: Error code: 400 during analyze: x",
+        "User cancelled during stage 1",
+    };
     struct desk desk;
-    int kicks = fail_until_settled(&desk, words, 5, "model said no");
     (void)state;
 
-    assert_int_equal(desk.dead[1], DEAD_PROCESSING_FAILED);
-    assert_int_equal(desk.attempts[1], 3);
-    assert_int_equal(kicks, 5 + 2); /* five retries for its neighbour's sake, then two of its own */
-    close_desk(&desk);
-
-    kicks = fail_until_settled(&desk, words, 1000, words);
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        int kicks = fail_until_settled(&desk, words[i], 5, "model said no");
+        if (desk.dead[1] != DEAD_PROCESSING_FAILED || desk.attempts[1] != 3 || kicks != 5 + 2)
+            fail_msg("%s: %d attempts, %d kicks", words[i], (int)desk.attempts[1], kicks); /* five for its neighbour's sake, then two of its own */
+        close_desk(&desk);
+    }
+    assert_int_equal(fail_until_settled(&desk, words[0], 1000, words[0]), 11);
     assert_int_equal(desk.dead[1], DEAD_STUCK); /* named in the end, with another cause than its own failing */
     assert_int_equal(desk.attempts[1], 0);
-    assert_int_equal(kicks, 11);
     close_desk(&desk);
 }
 
