@@ -10,7 +10,7 @@
  *   drop_every N        the answer of every Nth insert is dropped after the insert was taken; 0: none
  *   drop_times N        the answers of the next N requests are dropped after the work is done; drop_path P: only those whose path begins with P
  *   fail_match TEXT     processing of documents that contain TEXT fails; fail_times N: so often each, then it works (0: for ever).
- *                       1.5: and fails what is processed after it, until it works, is deleted, or the server is restarted
+ *                       1.5: and fails what is processed next, with it all that waits; again at each retry that tries them together
  *   empty_match TEXT    documents that contain TEXT are processed without a chunk
  *   error_match TEXT    inserts that contain TEXT answer 500
  *   delete_fail_match TEXT  the model is down for deletes of documents that contain TEXT: 1.5 leaves the row, torn and with an error_msg

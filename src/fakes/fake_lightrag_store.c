@@ -238,6 +238,12 @@ static void set_buffered(struct fake_lightrag *fake, struct doc *doc, bool is_bu
     doc->is_buffered = is_buffered;
 }
 
+static void empty_buffer(struct fake_lightrag *fake)
+{
+    for (int64_t i = 0; i < fake->count && fake->buffered > 0; i++)
+        set_buffered(fake, &fake->docs[i], false);
+}
+
 void fake_store_set_torn(struct fake_lightrag *fake, int64_t index, bool is_torn)
 {
     fake->docs[index].is_torn = is_torn;
@@ -425,17 +431,32 @@ static char *find_failure(const struct fake_lightrag *fake, const struct doc *do
     return doc->failure != NULL ? mem_format("Failed to delete document chunks: %s", flush) : mem_copy_string(flush);
 }
 
+/* 1.5 gives up on everything that waits, and throws away what was not written. */
+static void cancel_run(struct fake_lightrag *fake, int64_t now_ms)
+{
+    for (int64_t i = fake->cursor; i < fake->count; i++) {
+        if (!fake_is_live(&fake->docs[i]) || fake->docs[i].status > DOC_PROCESSING)
+            continue;
+        fake_store_end(fake, i, DOC_FAILED, "Cancelled by internal error: NanoVectorDBStorage[chunks]: Error code: 400 - stub failure", true, now_ms);
+        fake_disk_end(fake, i);
+    }
+    empty_buffer(fake);
+}
+
 static void process(struct fake_lightrag *fake, int64_t index, int64_t now_ms)
 {
     struct doc *doc = &fake->docs[index];
     AUTO_STRING char *failure = find_failure(fake, doc);
     bool is_own = is_refused(fake, doc);
+    bool is_neighbours = failure != NULL && !is_own && !fake->settings.is_14;
     bool is_empty = failure == NULL && contains(doc, fake->empty_match);
 
     doc->failures += is_own;
     set_buffered(fake, doc, is_own && !fake->settings.is_14);
     fake_store_end(fake, index, failure != NULL ? DOC_FAILED : DOC_PROCESSED, failure, is_empty, now_ms);
     fake_disk_end(fake, index);
+    if (is_neighbours)
+        cancel_run(fake, now_ms);
 }
 
 static void run_pipeline(struct fake_lightrag *fake)
@@ -494,8 +515,7 @@ void fake_store_restart(struct fake_lightrag *fake)
     fake->task_count = 0;
     fake->is_running = fake->wants_retry = false;
     fake_delete_forget(fake);
-    for (int64_t i = 0; i < fake->count && fake->buffered > 0; i++)
-        set_buffered(fake, &fake->docs[i], false); /* it was in memory */
+    empty_buffer(fake); /* it was in memory */
 }
 
 void fake_store_wipe(struct fake_lightrag *fake)
