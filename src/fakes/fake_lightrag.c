@@ -69,6 +69,11 @@ yyjson_doc *fake_read_body(const struct fake_request *request, struct http_serve
 
     if (document != NULL)
         return document;
+    if (request->body_size == 0) {
+        answer->status = 422;
+        (void)text_append(&answer->body, "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\"],\"msg\":\"Field required\",\"input\":null}]}");
+        return NULL;
+    }
     if (problem.code == YYJSON_READ_ERROR_INVALID_STRING && problem.msg != NULL && strstr(problem.msg, "UTF-8") != NULL)
         fake_say(answer, 400, "There was an error parsing the body");
     else

@@ -35,6 +35,11 @@ def fill(value, variables):
     return value
 
 
+def names_in(value):
+    """The variables that a step uses."""
+    return {found.group(1) for found in re.finditer(r"\$\{([a-z_0-9]+)\}", json.dumps(value))}
+
+
 def _one(found, variables):
     if found.group(1) == "md5:":
         return hashlib.md5(found.group(2).encode()).hexdigest()
@@ -186,7 +191,7 @@ def read_scenario(path):
         scenario = json.load(file)
     for step in scenario["steps"]:
         unknown = set(step) - {"name", "why", "method", "path", "headers", "body", "body_text", "expect", "wait_until", "holds_for", "save", "skip",
-                               "server", "compare", *DIALECTS}
+                               "server", "compare", "race", *DIALECTS}
         if unknown:
             raise ValueError(f"{path}: step '{step['name']}' has unknown keys {sorted(unknown)}")
     return scenario

@@ -29,6 +29,10 @@ def request(url, method="GET", body=None, headers=None, timeout=60):
             return refusal.code, dict(refusal.headers), refusal.read().decode("utf-8", "replace")
 
 
+class DidNotStart(RuntimeError):
+    pass
+
+
 class Started:
     """A process that prints its URL once it answers."""
 
@@ -40,7 +44,7 @@ class Started:
         if not url:
             self.stop()
             self.log.seek(0)
-            raise RuntimeError(f"{self} did not start: {self.log.read()[-2000:]}")
+            raise DidNotStart(f"{self} did not start: {self.log.read()[-2000:]}")
         return url
 
     def stop(self):
@@ -81,10 +85,24 @@ class Real(Started):
         self.process.wait(60 * SLOW)
         self.url = self.launch(self.command(self.url.rsplit(":", 1)[1], {**self.start, "slow": False}))
 
+    def set_model(self, **settings):
+        stub = json.loads(pathlib.Path(self.folder, "run.json").read_text())["stub_url"]
+        request(stub + "/control", "POST", json.dumps(settings).encode())
+
     def heal(self):
         """The model refuses nothing any more."""
-        stub = json.loads(pathlib.Path(self.folder, "run.json").read_text())["stub_url"]
-        request(stub + "/control", "POST", json.dumps({"fail_match": ""}).encode())
+        self.set_model(fail_match="", fail_every=0)
+
+    def sicken(self):
+        """The model refuses everything."""
+        self.set_model(fail_every=1)
+
+    def slow(self):
+        """The model takes its time: a job is still under way when it is looked at."""
+        self.set_model(latency_ms=1000)
+
+    def quick(self):
+        self.set_model(latency_ms=0)
 
     def stop(self):
         super().stop()
@@ -107,11 +125,23 @@ class Fake(Started):
     def __str__(self):
         return f"fake:{self.dialect}"
 
+    def control(self, **knobs):
+        request(self.url + "/_fake/control", "POST", json.dumps(knobs).encode())
+
     def crash(self):
-        request(self.url + "/_fake/control", "POST", json.dumps({"restart": True, "process_delay_ms": 0}).encode())
+        self.control(restart=True, process_delay_ms=0, delete_delay_ms=0)
 
     def heal(self):
-        request(self.url + "/_fake/control", "POST", json.dumps({"fail_match": ""}).encode())
+        self.control(fail_match="", delete_fail_match="")
+
+    def sicken(self):
+        self.control(delete_fail_match="memory")
+
+    def slow(self):
+        self.control(process_delay_ms=3000, delete_delay_ms=3000)
+
+    def quick(self):
+        self.control(process_delay_ms=10, delete_delay_ms=0)
 
 
 class Foreign:
