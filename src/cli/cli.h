@@ -17,7 +17,7 @@ enum option_id {
     OPTION_CONFIG, OPTION_STATE, OPTION_LOG_LEVEL, OPTION_LOG_FORMAT, OPTION_NO_COLOR, OPTION_QUIET, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
     OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
     OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE, OPTION_API_URL, OPTION_API_KEY,
-    OPTION_LIGHTRAG_WORKSPACE, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_SHOW_CONTENT, OPTION_CLOSED,
+    OPTION_LIGHTRAG_WORKSPACE, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_SHOW_CONTENT, OPTION_CLOSED, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_BACKFILL,
     OPTIONS
 };
 
@@ -99,6 +99,8 @@ int command_letters_list(struct cli *cli);
 int command_letters_show(struct cli *cli);
 int command_letters_retry(struct cli *cli);
 int command_letters_discard(struct cli *cli);
+int command_verify(struct cli *cli);
+int command_forget(struct cli *cli);
 int command_transform(struct cli *cli);
 int command_config_check(struct cli *cli);
 int command_demo(struct cli *cli);

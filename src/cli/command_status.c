@@ -427,6 +427,7 @@ static void report_words(struct cli *cli, const struct run_row *row)
         { "fetched", row->counts.fetched }, { "new", row->counts.new_ }, { "changed", row->counts.changed }, { "unchanged", row->counts.unchanged },
         { "skipped", row->counts.skipped }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
         { "stored", row->counts.stored }, { "processed", row->counts.processed }, { "retried", row->counts.retried }, { "failed", row->counts.failed },
+        { "replaced", row->counts.replaced }, { "removed", row->counts.removed },
         { "requests", row->counts.requests }, { "bytes", row->counts.bytes },
     };
 

@@ -108,13 +108,16 @@ int command_sync(struct cli *cli)
         .wait = cli->values[OPTION_WAIT] != NULL,
         .dry_run = cli->values[OPTION_DRY_RUN] != NULL,
         .json_lines = cli->values[OPTION_JSON_LINES] != NULL,
+        .backfill = cli->values[OPTION_BACKFILL] != NULL,
         .range = cli->values[OPTION_RANGE],
     };
     struct error err = { 0 };
     size_t *connectors;
     int code;
 
-    if (check_range(cli, &err) < 0 || cli_get_integer(cli, OPTION_LIMIT, 0, &options.limit, &err) < 0 ||
+    if (options.backfill && options.range != NULL)
+        (void)error_set(&err, ERROR_USAGE, "--backfill reads every range: leave --range away");
+    if (err.kind != ERROR_NONE || check_range(cli, &err) < 0 || cli_get_integer(cli, OPTION_LIMIT, 0, &options.limit, &err) < 0 ||
         cli_get_integer(cli, OPTION_MAX_ITEMS, 0, &options.max_items, &err) < 0 ||
         cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &options.lock_wait_ms, &err) < 0)
         return cli_fail(cli, &err);

@@ -33,6 +33,9 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_SINCE] = { "since", 0, "TIME", "only newer: a time, or how long ago (2h)", false, false, false },
     [OPTION_YES] = { "yes", 'y', NULL, "do not ask", false, false, false },
     [OPTION_SHOW_CONTENT] = { "show-content", 0, NULL, "show the bytes that came (private)", false, false, false },
+    [OPTION_REPAIR] = { "repair", 0, NULL, "mend what differs, and stay until that is processed", false, false, false },
+    [OPTION_ACCEPT_TARGET] = { "accept-target", 0, NULL, "what the address serves now is the target from now on", false, false, false },
+    [OPTION_BACKFILL] = { "backfill", 0, NULL, "read day, week, month and all in turn", false, false, false },
     [OPTION_CLOSED] = { "closed", 0, NULL, "also retried, discarded, cleared ones", false, false, false },
 };
 
@@ -43,7 +46,7 @@ const struct command commands[] = {
       .details = "Ends when every queued memory is stored at the server; processing goes on there\n"
                  "and the next sync follows it. With --wait it stays until all are processed.\n"
                  "Without a configuration file: --memory-url, --context-id and --lightrag-url.",
-      TAKES(OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
+      TAKES(OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_BACKFILL, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
             OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE),
       .words_most = 1000,
       .examples = { "memory-connector sync", "memory-connector sync personal-memories --wait",
@@ -68,6 +71,14 @@ const struct command commands[] = {
     { .name = "dead-letters discard", .arguments = "[CONNECTOR]", .summary = "give them up; the record stays", .run = command_letters_discard,
       TAKES(OPTION_CONNECTOR, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_LOCK_WAIT), .words_most = 1,
       .examples = { "memory-connector dead-letters discard --id 42", "memory-connector dead-letters discard --class malformed --yes" } },
+    { .name = "verify", .arguments = "[CONNECTOR]", .summary = "is everything there that was said to be there?", .run = command_verify,
+      .details = "Reads the whole listing of LightRAG. Exit 4 when something differs; rows of others are never touched.",
+      TAKES(OPTION_CONNECTOR, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_LOCK_WAIT), .words_most = 1,
+      .examples = { "memory-connector verify", "memory-connector verify --repair" } },
+    { .name = "forget", .arguments = "CONTEXT MEMORY", .summary = "remove one memory everywhere, and prove it", .run = command_forget,
+      .details = "Its documents at LightRAG, its text and its dead letters here. The source keeps it.", TAKES(OPTION_YES, OPTION_LOCK_WAIT),
+      .words_least = 2, .words_most = 2,
+      .examples = { "memory-connector forget 107677460544181387647 42", "memory-connector forget CTX 42 --yes --json" } },
     { .name = "transform", .arguments = "[FILE|-]", .summary = "show the texts that memories in FILE would become", .run = command_transform,
       .details = "FILE is an answer of the Memory API, or one memory. Nothing is sent.", TAKES(OPTION_CONNECTOR), .words_most = 1,
       .examples = { "memory-connector transform memories.json", "curl -s URL | memory-connector transform -" } },

@@ -70,6 +70,8 @@ void progress_words(const struct run_counts *counts, struct text *out)
     text_clear(&part);
     append_count(&part, counts->stored, "stored");
     append_count(&part, counts->processed, "processed");
+    append_count(&part, counts->replaced, "replaced");
+    append_count(&part, counts->removed, "removed");
     append_count(&part, counts->retried, "retried");
     append_count(&part, counts->failed, "failed");
     if (part.size > 0)

@@ -12,6 +12,7 @@ static const struct {
     { "duplicates", offsetof(struct run_counts, duplicates) }, { "sent", offsetof(struct run_counts, sent) },
     { "stored", offsetof(struct run_counts, stored) }, { "processed", offsetof(struct run_counts, processed) },
     { "failed", offsetof(struct run_counts, failed) }, { "retried", offsetof(struct run_counts, retried) },
+    { "replaced", offsetof(struct run_counts, replaced) }, { "removed", offsetof(struct run_counts, removed) },
     { "requests", offsetof(struct run_counts, requests) }, { "bytes", offsetof(struct run_counts, bytes) },
 };
 

@@ -102,8 +102,10 @@ static void append_outcome(struct sync_job *job, size_t index, const struct sync
     if (strcmp(outcome->coverage, "limited") == 0 && job->options->max_items == 0)
         (void)text_append_format(out, "  the listing is as long as its limit (%lld): older memories may be missing; raise --limit\n",
                                  (long long)(job->options->limit > 0 ? job->options->limit : connector->limit));
-    if (outcome->counts.changed > 0)
-        (void)text_append(out, "  changed memories are counted; replacing them comes with a later release\n");
+    if (strcmp(outcome->coverage, "gap") == 0)
+        (void)text_append(out, "  memories may be missing: \"memory-connector dead-letters list --class source_gap\" says which\n");
+    if (outcome->counts.changed > 0 && !connector->replaces)
+        (void)text_append(out, "  changed memories are counted only: on_update is keep\n");
 }
 
 static void write_outcome(struct sync_job *job, struct json_writer *writer, size_t index, const struct sync_outcome *outcome)
@@ -182,7 +184,7 @@ static int run_engine(struct sync_job *job, struct state *state, struct world_re
     AUTO(engine) struct engine *engine = NULL;
     struct sync_request request = {
         .connectors = options->connectors, .connector_count = options->connector_count, .wait = options->wait, .dry_run = options->dry_run,
-        .range = options->range, .limit = options->limit, .max_items = options->max_items, .trigger = "cli", .on_event = on_event, .context = job,
+        .backfill = options->backfill, .range = options->range, .limit = options->limit, .max_items = options->max_items, .trigger = "cli", .on_event = on_event, .context = job,
     };
     int result;
 

@@ -21,6 +21,7 @@ static void make_target(const struct config *config, size_t index, struct engine
         .kick = settings->kick == 0,
         .kick_interval_ms = settings->kick_interval_ms,
         .give_up_after_ms = settings->give_up_after_ms,
+        .audit_interval_ms = settings->audit_interval_ms,
     };
     if (strcmp(settings->settle, "auto") != 0)
         (void)field_set(&row, &out->settle_ms, settings->settle, &err);
@@ -61,6 +62,10 @@ static void make_connector(struct config *config, size_t index)
         .limit = settings->query_limit,
         .max_concurrency = (int)settings->max_concurrency,
         .skip_empty = settings->skip_empty,
+        .replaces = settings->on_update == 1,
+        .on_delete = (enum engine_on_delete)settings->on_delete,
+        .max_delete_percent = (int)settings->max_delete_percent,
+        .auto_widen = settings->auto_widen,
         .transform = { .strategy = (enum transform_strategy)settings->strategy, .extract_tags = settings->extract_tags },
         .max_attempts = (int)settings->max_attempts,
         .backoff_multiplier = settings->backoff_multiplier,

@@ -55,7 +55,7 @@ static const struct field lightrag_confirm_fields[] = {
     { .name = "give_up_after", .type = FIELD_DURATION, .offset = AT(give_up_after_ms), .fallback = "24h", .min = MS(60), .max = MS(30 * 86400.0),
       .help = "A stored document that never becomes final is a dead letter after that." },
     { .name = "audit_interval", .type = FIELD_DURATION, .offset = AT(audit_interval_ms), .fallback = "24h", .min = 0, .max = MS(366 * 86400.0),
-      .help = "Kept for the audit of a later release." },
+      .help = "How often the whole listing of LightRAG is compared with the state; 0: only after a restart of it was noticed." },
 };
 static const struct field_group lightrag_api = { .name = "api", ROWS(lightrag_api_fields), .help = "The HTTP API of LightRAG." };
 static const struct field_group lightrag_insert = { .name = "insert", ROWS(lightrag_insert_fields), .help = "How documents are sent." };
@@ -130,16 +130,17 @@ static const struct field ingestion_fields[] = {
     { .name = "query_range", .type = FIELD_CHOICE, .offset = AT(query_range), .choices = ranges, .fallback = "week", .help = "How far back a listing reaches." },
     { .name = "query_limit", .type = FIELD_INTEGER, .offset = AT(query_limit), .fallback = "100", .min = 1, .max = 100000000,
       .help = "How many memories one request asks for." },
-    { .name = "auto_widen", .type = FIELD_BOOLEAN, .offset = AT(auto_widen), .fallback = "false", .only = "false",
-      .why = "widening is not in this release: choose query_limit and query_range large enough", .help = "Whether a cut listing is widened by itself." },
+    { .name = "auto_widen", .type = FIELD_BOOLEAN, .offset = AT(auto_widen), .fallback = "true",
+      .help = "Whether a listing that may have missed something is asked again: twice as long, further back." },
     { .name = "max_concurrency", .type = FIELD_INTEGER, .offset = AT(max_concurrency), .fallback = "1", .min = 1, .max = 16,
       .help = "Insert calls in flight at its target; more than 1 seldom helps (docs/lightrag.md)." },
     { .name = "skip_empty_transcripts", .type = FIELD_BOOLEAN, .offset = AT(skip_empty), .fallback = "true", .help = "Whether memories without words are left out." },
-    { .name = "on_update", .type = FIELD_CHOICE, .offset = AT(on_update), .choices = updates, .fallback = "keep", .only = "keep",
-      .why = "replacing changed memories is not in this release", .help = "What happens to a changed memory: it is counted." },
-    { .name = "on_delete", .type = FIELD_CHOICE, .offset = AT(on_delete), .choices = deletions, .fallback = "keep", .only = "keep",
-      .why = "removing memories is not in this release", .help = "What happens to a deleted memory." },
-    { .name = "max_delete_percent", .type = FIELD_INTEGER, .offset = AT(max_delete_percent), .fallback = "10", .min = 0, .max = 100, .help = "For on_delete." },
+    { .name = "on_update", .type = FIELD_CHOICE, .offset = AT(on_update), .choices = updates, .fallback = "replace",
+      .help = "What happens to a changed memory: its document is replaced, or kept and the change counted." },
+    { .name = "on_delete", .type = FIELD_CHOICE, .offset = AT(on_delete), .choices = deletions, .fallback = "keep",
+      .help = "What happens to a memory that two complete listings of range all did not show: kept, a dead letter that asks, or removed." },
+    { .name = "max_delete_percent", .type = FIELD_INTEGER, .offset = AT(max_delete_percent), .fallback = "10", .min = 0, .max = 100,
+      .help = "No more of a context's memories than this are removed at once; more of them missing is a dead letter." },
 };
 static const struct field_group filter_group = { .name = "filter", ROWS(filter_fields), .help = "Which memories are taken." };
 static const struct field_group *const ingestion_groups[] = { &filter_group, NULL };

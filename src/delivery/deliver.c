@@ -12,6 +12,7 @@ struct deliver *deliver_new(const struct deliver_settings *settings, const struc
 
     deliver->settings = *settings;
     deliver->workspace = mem_copy_string(settings->workspace != NULL ? settings->workspace : "");
+    deliver->known_workspace = mem_copy_string(settings->known_workspace);
     deliver->out = *out;
     deliver->condition = TARGET_UNKNOWN;
     return deliver;
@@ -35,8 +36,10 @@ void deliver_free(struct deliver *deliver)
         free_batch(deliver->batches[i]);
     mem_free(deliver->batches);
     mem_free(deliver->walk_map);
+    deliver_removing_free(deliver);
     mem_free(deliver->refs);
     mem_free(deliver->workspace);
+    mem_free(deliver->known_workspace);
     mem_free(deliver);
 }
 
@@ -48,7 +51,7 @@ void deliver_begin(struct deliver *deliver, struct moment now)
 void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track)
 {
     struct deliver_command command = {
-        .kind = kind, .after_commit = kind == DELIVER_INSERT, .batch = batch, .page = page, .track = track,
+        .kind = kind, .after_commit = kind == DELIVER_INSERT || kind == DELIVER_DELETE, .batch = batch, .page = page, .track = track,
     };
 
     deliver->out.command(deliver->out.context, &command);
@@ -119,7 +122,7 @@ void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, st
     batch->stored_mono = now.mono_ms - (stored_ago > 0 ? stored_ago : 0);
     /* Whoever took it may have been killed since, as we were: one minute is enough to see that. */
     batch->deadline_mono = now.mono_ms + STORE_PATIENCE_MS;
-    if (row->last_sent_ms > 0)
+    if (row->last_sent_ms > 0 && row->state == BATCH_SENDING) /* answered ones: nothing of them can arrive any more */
         batch->settle_mono = now.mono_ms + load_wait(now, row->last_sent_ms + deliver->settings.settle_ms, deliver->settings.settle_ms);
     deliver->batches = mem_grow(deliver->batches, deliver->count, &deliver->capacity, sizeof *deliver->batches);
     deliver->batches[deliver->count++] = batch;
@@ -212,6 +215,7 @@ void deliver_tick(struct deliver *deliver, struct moment now)
     deliver_begin(deliver, now);
     deliver_probe_due(deliver);
     if (deliver->condition == TARGET_WELL) {
+        deliver_removing_due(deliver);
         deliver_look_due(deliver);
         deliver_send_due(deliver);
         deliver_poll_due(deliver);
@@ -229,11 +233,11 @@ static int64_t batch_next(const struct deliver *deliver, const struct batch *bat
 {
     switch (batch->phase) {
     case PHASE_READY:
-        if (deliver->is_draining || deliver->inserts_in_flight >= deliver->settings.slots)
+        if (deliver->is_draining || !deliver_could_insert(deliver))
             return NEVER_MONO;
         return batch->ready_mono > deliver->insert_hold_mono ? batch->ready_mono : deliver->insert_hold_mono;
     case PHASE_UNCLEAR:
-        return deliver->is_walking ? NEVER_MONO : batch->look_mono;
+        return deliver->is_walking || deliver_removing_is_deleting(deliver) ? NEVER_MONO : batch->look_mono;
     case PHASE_ACCEPTED:
     case PHASE_STORED:
         return batch->is_polling || deliver->polls_in_flight >= POLLS_IN_FLIGHT ? NEVER_MONO : batch->poll_mono;
@@ -250,6 +254,9 @@ int64_t deliver_next_mono(const struct deliver *deliver)
         return deliver->is_probing ? NEVER_MONO : deliver->probe_mono;
     for (size_t i = 0; i < deliver->count; i++)
         next = least(next, batch_next(deliver, deliver->batches[i]));
+    next = least(next, deliver_removing_next(deliver));
+    if (deliver->wants_sweep && !deliver->is_walking && !deliver_removing_is_deleting(deliver))
+        next = deliver->now.mono_ms;
     if (deliver->insert_hold_mono > deliver->now.mono_ms)
         next = least(next, deliver->insert_hold_mono);
     return next;
@@ -273,7 +280,12 @@ void deliver_summarise(const struct deliver *deliver, struct deliver_summary *re
         .busy_told_ms = deliver->busy_told_ms,
         .inserts_in_flight = deliver->inserts_in_flight,
         .requests_in_flight = deliver->inserts_in_flight + deliver->polls_in_flight + (deliver->is_probing ? 1 : 0) +
-                              (deliver->is_walking ? 1 : 0) + (deliver->is_asking_pipeline ? 1 : 0) + (deliver->is_reprocessing ? 1 : 0),
+                              (deliver->is_walking ? 1 : 0) + (deliver->is_asking_pipeline ? 1 : 0) + (deliver->is_reprocessing ? 1 : 0) +
+                              (deliver->removing == REMOVING_DELETING ? 1 : 0),
+        .removing = (int64_t)deliver->removal_count,
+        .removing_since_mono = deliver->removing == REMOVING_WAIT_IDLE ? deliver->removing_since_mono : 0,
+        .restarts = deliver->restarts,
+        .is_sweeping = deliver->wants_sweep || deliver->is_sweeping,
     };
 
     for (size_t i = 0; i < deliver->count; i++) {
@@ -323,11 +335,14 @@ void deliver_batch_member(const struct deliver *deliver, int64_t number, size_t 
     memcpy(ret_memory->mark, member->mark, sizeof ret_memory->mark);
 }
 
-void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored)
+void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored, int64_t *ret_removing)
 {
     int64_t not_stored = 0;
     int64_t stored = 0;
+    int64_t removing = 0;
 
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        removing += deliver->removals[i].stream == stream ? 1 : 0;
     for (size_t i = 0; i < deliver->count; i++) {
         const struct batch *batch = deliver->batches[i];
         for (size_t k = 0; k < batch->count; k++) {
@@ -341,4 +356,5 @@ void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t
     }
     *ret_not_stored = not_stored;
     *ret_stored = stored;
+    *ret_removing = removing;
 }

@@ -35,6 +35,7 @@ struct deliver_settings {
     double backoff_multiplier;
     int64_t max_backoff_ms;
     const char *workspace;        /* that /health must report; "": any */
+    const char *known_workspace;  /* that it reported before: another one is another server; NULL: any */
 };
 
 /* A queued memory as it enters the machine. Strings are copied. */
@@ -45,6 +46,16 @@ struct deliver_memory {
     int attempts;
     int64_t settle_until_ms;      /* wall clock; 0: no */
     int64_t text_size;
+    enum memory_wanted wanted;    /* what comes after it is settled */
+    bool replaces;                /* another revision that stands under its name is removed; false: it stays, and this one is dead */
+};
+
+/* A memory whose rows at the server are to go. Strings are copied. */
+struct deliver_removal {
+    int64_t seq, stream;
+    const char *name;
+    enum memory_wanted wanted;     /* WANTED_NEWER or WANTED_GONE */
+    int64_t settle_until_ms;       /* wall clock; 0: no */
 };
 
 enum deliver_command_kind {
@@ -55,6 +66,7 @@ enum deliver_command_kind {
     DELIVER_TRACK,                /* batch, track */
     DELIVER_LIST,                 /* page, of LISTING_PAGE_SIZE rows */
     DELIVER_REPROCESS,
+    DELIVER_DELETE,               /* rows by id, see deliver_doomed_id; after_commit */
 };
 
 enum { LISTING_PAGE_SIZE = 200 };
@@ -67,14 +79,18 @@ struct deliver_command {
     const char *track;            /* borrowed during the call */
 };
 
-enum deliver_note { NOTE_SENT, NOTE_STORED, NOTE_UNSTORED /* a stored row was gone */, NOTE_PROCESSED, NOTE_FAILED, NOTE_RETRIED, NOTES };
+enum deliver_note { NOTE_SENT, NOTE_STORED, NOTE_UNSTORED /* a stored row was gone */, NOTE_PROCESSED, NOTE_FAILED, NOTE_RETRIED, NOTE_REPLACED, NOTE_REMOVED, NOTES };
 
-/* Facts of one memory that change now and then; the engine makes a CHANGE_MEMORY_SET of it. Fields that are < 0 stay. */
+/* Facts of one memory that change now and then; the engine makes a CHANGE_MEMORY_SET of it. attempts and settle_until_ms < 0 stay.
+ * To REMOVING: a revision that waits takes the place (text, too), and the engine calls deliver_remove before it returns.
+ * To SKIPPED: the server lost it and its text was given up: only a listing can bring it back.
+ * From REMOVING: nothing is wanted any more; to FLYING into batch. */
 struct member_change {
     int64_t seq, stream;
     enum memory_state from, to;
     int attempts;
     int64_t settle_until_ms;
+    int64_t batch;
 };
 
 struct deliver_out {
@@ -87,6 +103,9 @@ struct deliver_out {
     int64_t (*next_batch)(void *context);
     int64_t (*next_letter)(void *context);
     uint64_t (*random)(void *context);
+    /* Of a sweep: every row of the listing, then its end; is_complete false: it proves nothing. */
+    void (*sweep_row)(void *context, const struct sink_row *row);
+    void (*swept)(void *context, bool is_complete);
 };
 
 struct deliver;
@@ -98,6 +117,24 @@ AUTO_DEFINE(deliver)
 /* ---- At the start: open batches with their members ---- */
 void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, struct moment now);
 void deliver_load_member(struct deliver *deliver, int64_t batch, const struct deliver_memory *memory, struct moment now);
+
+/* ---- Changes and removals ---- */
+
+/* What is wanted of a memory in flight changed; WANTED_NOTHING: not any more. Before its request left it is turned over at once. */
+void deliver_want(struct deliver *deliver, int64_t batch, int64_t seq, enum memory_wanted wanted, struct moment now);
+/* A REMOVING memory, at the start and later; one that is known already is overwritten. Only keeps it: the next tick acts. */
+void deliver_remove(struct deliver *deliver, const struct deliver_removal *removal, struct moment now);
+/* A row without a memory, such as a dup- row of ours: deleted with the others, once, as far as the server lets us. */
+void deliver_remove_row(struct deliver *deliver, const char *id);
+/* Memories in that state fly again in a batch whose fate is unclear: looked up, followed, or sent again where absent. */
+void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memories, size_t count, enum memory_state from, struct moment now);
+/* Read the whole listing for out.sweep_row, when nothing stands against it. */
+void deliver_sweep(struct deliver *deliver);
+
+/* The rows of the DELIVER_DELETE that was commanded last. */
+size_t deliver_doomed_count(const struct deliver *deliver);
+const char *deliver_doomed_id(const struct deliver *deliver, size_t index);
+void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sink_verdict *verdict, struct moment now);
 
 /* ---- The queue ---- */
 /* How many queued memories it takes now; 0: none. more_coming: a listing is still adding to the queue, so a small batch may wait a little to
@@ -117,7 +154,7 @@ void deliver_on_insert(struct deliver *deliver, int64_t batch, const struct sink
 void deliver_on_track_row(struct deliver *deliver, int64_t batch, const struct sink_row *row);
 void deliver_on_track(struct deliver *deliver, int64_t batch, const struct sink_verdict *verdict, struct moment now);
 void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row);
-void deliver_on_list(struct deliver *deliver, bool has_next, const struct sink_verdict *verdict, struct moment now);
+void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now);
 void deliver_on_reprocess(struct deliver *deliver, const struct sink_verdict *verdict, struct moment now);
 
 /* ---- What is in it ---- */
@@ -145,6 +182,10 @@ struct deliver_summary {
     int inserts_in_flight;
     int64_t ready, sending, unclear, accepted, stored; /* memories */
     int64_t not_stored;           /* ready + sending + unclear + accepted */
+    int64_t removing;             /* memories */
+    int64_t removing_since_mono;  /* a delete waits for the pipeline to be idle since; 0: no */
+    bool is_sweeping;             /* asked for, or under way */
+    int restarts;                 /* of the server, noticed so far */
 };
 void deliver_summarise(const struct deliver *deliver, struct deliver_summary *ret_summary);
 
@@ -156,6 +197,6 @@ size_t deliver_batch_size(const struct deliver *deliver, int64_t batch);
 void deliver_batch_member(const struct deliver *deliver, int64_t batch, size_t index, struct deliver_memory *ret_memory);
 
 /* Members of one stream that are in flight, by what is left to do; for a connector's own end. */
-void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored);
+void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored, int64_t *ret_removing);
 
 #endif

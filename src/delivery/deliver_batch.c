@@ -84,6 +84,8 @@ struct member *deliver_add_member(struct batch *batch, const struct deliver_memo
         .name = mem_copy_string(memory->name),
         .attempts = memory->attempts,
         .text_size = memory->text_size,
+        .wanted = memory->wanted,
+        .replaces = memory->replaces,
         .last_sighting = SEEN_NOT,
         /* A failure that an earlier process counted must not be counted again when its row is first seen. */
         .failure_is_known = false,
@@ -136,6 +138,16 @@ static void take_picked(struct batch *batch, struct batch *target)
     batch->is_dirty = true;
 }
 
+void deliver_drop_member(struct batch *batch, size_t index)
+{
+    mem_free(batch->members[index].name);
+    mem_free(batch->members[index].words);
+    memmove(&batch->members[index], &batch->members[index + 1], (batch->count - index - 1) * sizeof batch->members[0]);
+    batch->count--;
+    batch->cursor = 0;
+    batch->is_dirty = true;
+}
+
 struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum batch_phase phase)
 {
     struct change change = { .kind = CHANGE_MEMBERS, .members_from = MEMORY_FLYING, .members_to = MEMORY_FLYING };
@@ -175,6 +187,12 @@ void deliver_settle_picked(struct deliver *deliver, struct batch *batch)
 {
     struct change change = { .kind = CHANGE_MEMBERS, .members_from = MEMORY_FLYING, .members_to = MEMORY_DONE };
 
+    for (size_t i = 0; i < batch->count;) {
+        if (batch->members[i].picked && batch->members[i].wanted != WANTED_NOTHING)
+            deliver_turn_over(deliver, batch, i);
+        else
+            i++;
+    }
     change.members = collect_picked(deliver, batch, &change.member_count);
     if (change.member_count == 0)
         return;
@@ -193,7 +211,6 @@ void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, en
     struct member *member = &batch->members[index];
     const struct moment now = deliver->now;
     struct dead_letter letter = {
-        .letter = deliver->out.next_letter(deliver->out.context),
         .dead_class = dead_class,
         .stream = member->stream,
         .seq = member->seq,
@@ -212,12 +229,16 @@ void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, en
         .settle_until_ms = batch->settle_mono > now.mono_ms ? now.wall_ms + (batch->settle_mono - now.mono_ms) : 0,
     };
 
+    /* A newer revision may be better, and of a deleted one nothing is wanted any more. */
+    if (member->wanted != WANTED_NOTHING && dead_class != DEAD_FOREIGN) {
+        deliver_turn_over(deliver, batch, index);
+        return;
+    }
+    letter.letter = deliver->out.next_letter(deliver->out.context);
     deliver->out.member(deliver->out.context, &facts);
     deliver->out.change(deliver->out.context, &change);
     deliver_note(deliver, NOTE_FAILED, member->stream, 1);
-    deliver_pick_none(batch);
-    member->picked = true;
-    take_picked(batch, NULL);
+    deliver_drop_member(batch, index);
 }
 
 void deliver_start_look_up(struct deliver *deliver, struct batch *batch, bool whole_listing)

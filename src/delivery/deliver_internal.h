@@ -1,5 +1,6 @@
 /* deliver_internal.h - what the files of the deliver machine share: deliver.c (life, queue, time), deliver_batch.c (batches, split,
- * settling), deliver_send.c (inserts), deliver_rows.c (polling), deliver_lookup.c (look-ups), deliver_target.c (the server itself).
+ * settling), deliver_send.c (inserts), deliver_rows.c (polling), deliver_lookup.c (look-ups), deliver_remove.c (removals), deliver_target.c (the
+ * server itself).
  *
  * Every public call begins with deliver_begin, which keeps the moment, and ends with deliver_flush, which writes the batches that changed. */
 #ifndef MC_DELIVERY_DELIVER_INTERNAL_H
@@ -31,6 +32,9 @@ enum {
     OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
     RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
     NEIGHBOURS_MAXIMUM = 12,       /* DEAD(stuck) after so many failures for another document's sake: about five minutes of retries */
+    REMOVE_FIRST_MS = 200,         /* pause between two questions whether the pipeline is idle; doubles to poll_interval, at least a second */
+    REMOVE_HOLD_MS = 10 * 60 * 1000, /* a delete waits for an idle pipeline: so long nothing new is sent for its sake */
+    REMOVE_PATIENCE = 10,          /* deletes without effect until somebody is told */
     STUCK_KICKS = 3,               /* DEAD(stuck) only after so many kicks without a result */
     STORED_DEADLINE_CAP_MS = 60 * 60 * 1000, /* a stored wait that lies further ahead (a clock jumped) is cut to this when loaded */
 };
@@ -52,6 +56,9 @@ struct member {
     int64_t settle_mono;          /* 1.4: an earlier request may arrive until then; 0: no */
     int64_t text_size;
 
+    enum memory_wanted wanted;
+    bool replaces;
+
     bool picked;                  /* for the split that is being prepared */
     bool is_seen;                 /* has a row in the answer that is being read */
     enum sighting sighting;       /* what that row says */
@@ -62,8 +69,39 @@ struct member {
     int64_t failed_updated_ms;    /* the row's updated_at then, the server's clock */
     int64_t retry_mono;
     char *words;                  /* owned: the server's words for its last failure; NULL */
+    char row_id[48];              /* of the row that failed; "" */
     struct look look;
     enum member_action action;    /* what the look-up decided */
+};
+
+/* A REMOVING memory. */
+struct removal {
+    int64_t seq, stream;
+    char *name;                   /* owned */
+    enum memory_wanted wanted;
+    int64_t settle_mono;
+    bool is_joined;               /* of the round under way */
+    bool is_foreign;              /* the walk saw a row of its name that is not ours */
+    size_t doomed;                /* its rows in the walk */
+};
+
+struct doomed {
+    char id[96];
+    int64_t created_ms;           /* -1: unknown */
+};
+
+enum removing_phase {
+    REMOVING_NOTHING,
+    REMOVING_LOOK,       /* a walk tells which rows there are */
+    REMOVING_WAIT_IDLE,  /* the server deletes only while its pipeline is idle: nothing new is sent meanwhile */
+    REMOVING_DELETING,   /* request under way */
+    REMOVING_WAIT_END,   /* it may have begun: wait until the pipeline is idle again, then look */
+};
+
+struct walk_slot {
+    const char *name;             /* borrowed; NULL: free */
+    struct member *member;
+    size_t removal;               /* index + 1; 0: none */
 };
 
 struct batch {
@@ -91,6 +129,8 @@ struct batch {
 struct deliver {
     struct deliver_settings settings;
     char *workspace;              /* owned copy of settings.workspace */
+    char *known_workspace;        /* likewise; NULL */
+    int restarts;
     struct deliver_out out;
     struct moment now;
 
@@ -132,8 +172,23 @@ struct deliver {
     bool is_walking;
     int64_t walk_page, walk_since_ms; /* server's clock; INT64_MIN: the whole listing */
     int64_t walk_oldest_ms;
-    struct member **walk_map;     /* open addressing by name */
+    int64_t walk_total;           /* -1: not told */
+    bool walk_shrank;             /* rows went while we read: what we did not see may have moved to a page that we had read */
+    struct walk_slot *walk_map;   /* open addressing by name */
     size_t walk_map_size;
+    bool wants_sweep, is_sweeping;
+
+    /* removals */
+    struct removal *removals;
+    size_t removal_count, removal_capacity;
+    struct doomed *doomed;
+    size_t doomed_count, doomed_capacity;
+    struct doomed *strays;
+    size_t stray_count, stray_capacity;
+    enum removing_phase removing;
+    int64_t removing_mono, removing_step, removing_since_mono;
+    int removing_deletes;         /* requests of this round */
+    int64_t doomed_since_ms;      /* server's clock: the oldest row that was deleted; INT64_MIN: read all */
 
     /* scratch */
     struct member_ref *refs;
@@ -155,9 +210,10 @@ struct member *deliver_add_member(struct batch *batch, const struct deliver_memo
 /* The one primitive: the picked members into a new batch of the same history; NULL when nobody is picked. */
 struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum batch_phase phase);
 void deliver_pick_none(struct batch *batch);
+void deliver_drop_member(struct batch *batch, size_t index);
 /* The picked members are proven: DONE, and out of the batch. */
 void deliver_settle_picked(struct deliver *deliver, struct batch *batch);
-/* One member is dead, and out of the batch (its index is free for the next one). */
+/* One member is dead, or turned over when something else is wanted of it, and out of the batch (its index is free for the next one). */
 void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, enum dead_class dead_class, int http_status, const char *words);
 void deliver_close_if_empty(struct deliver *deliver, struct batch *batch);
 void deliver_flush(struct deliver *deliver);
@@ -169,6 +225,7 @@ void deliver_note_members(struct deliver *deliver, const struct batch *batch, en
 /* ---- deliver_send.c ---- */
 void deliver_send_due(struct deliver *deliver);
 bool deliver_may_insert(const struct deliver *deliver);
+bool deliver_could_insert(const struct deliver *deliver); /* but for insert_hold_mono, which a clock ends */
 /* Got a 500, and since then inserts of others passed. */
 bool deliver_is_suspect(const struct deliver *deliver, const struct batch *batch);
 
@@ -178,6 +235,21 @@ void deliver_become_stored(struct deliver *deliver, struct batch *batch);
 
 /* ---- deliver_lookup.c ---- */
 void deliver_look_due(struct deliver *deliver);
+
+/* ---- deliver_remove.c ---- */
+/* One member leaves its batch: its rows go first, then comes what is wanted of it. */
+void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index);
+void deliver_removing_due(struct deliver *deliver);
+bool deliver_removing_holds_inserts(const struct deliver *deliver);
+bool deliver_removing_is_deleting(const struct deliver *deliver);
+int64_t deliver_removing_next(const struct deliver *deliver);
+/* The pipeline was asked for its sake, too; true: a delete was commanded, nothing else may be started now. */
+bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy);
+int64_t deliver_removing_walk_since(const struct deliver *deliver);
+void deliver_removing_begin_walk(struct deliver *deliver);
+void deliver_removing_see(struct deliver *deliver, struct removal *removal, const struct sink_row *row);
+void deliver_removing_end_walk(struct deliver *deliver, bool is_complete);
+void deliver_removing_free(struct deliver *deliver);
 
 /* ---- deliver_target.c ---- */
 void deliver_probe_due(struct deliver *deliver);

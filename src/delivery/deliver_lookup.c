@@ -21,21 +21,22 @@ static uint64_t hash_name(const char *name)
     return hash ^ (hash >> 29);
 }
 
-static struct member **find_slot(struct deliver *deliver, const char *name)
+static struct walk_slot *find_slot(struct deliver *deliver, const char *name)
 {
     size_t mask = deliver->walk_map_size - 1;
     size_t slot = (size_t)hash_name(name) & mask;
 
-    while (deliver->walk_map[slot] != NULL && strcmp(deliver->walk_map[slot]->name, name) != 0)
+    while (deliver->walk_map[slot].name != NULL && strcmp(deliver->walk_map[slot].name, name) != 0)
         slot = (slot + 1) & mask;
     return &deliver->walk_map[slot];
 }
 
-static void build_map(struct deliver *deliver, size_t members)
+/* Names are borrowed: of members of looking batches, which nothing touches meanwhile, and of removals, which stay till the walk ends. */
+static void build_map(struct deliver *deliver, size_t names)
 {
     size_t size = 16;
 
-    while (size < 2 * members)
+    while (size < 2 * names)
         size *= 2;
     mem_free(deliver->walk_map);
     deliver->walk_map = mem_alloc_array(size, sizeof *deliver->walk_map);
@@ -43,27 +44,41 @@ static void build_map(struct deliver *deliver, size_t members)
     for (size_t i = 0; i < deliver->count; i++) {
         struct batch *batch = deliver->batches[i];
         for (size_t k = 0; batch->is_looking && k < batch->count; k++) {
+            struct walk_slot *slot = find_slot(deliver, batch->members[k].name);
             batch->members[k].look = (struct look){ 0 };
-            *find_slot(deliver, batch->members[k].name) = &batch->members[k];
+            *slot = (struct walk_slot){ .name = batch->members[k].name, .member = &batch->members[k] };
         }
     }
+    for (size_t i = 0; i < deliver->removal_count && deliver->removing == REMOVING_LOOK; i++)
+        *find_slot(deliver, deliver->removals[i].name) = (struct walk_slot){ .name = deliver->removals[i].name, .removal = i + 1 };
 }
 
 /* ---- A walk begins ---- */
 
 static bool is_due(const struct deliver *deliver)
 {
+    if (deliver->removing == REMOVING_LOOK && deliver->removing_mono <= deliver->now.mono_ms)
+        return true;
+    if (deliver->wants_sweep)
+        return true;
     for (size_t i = 0; i < deliver->count; i++)
         if (deliver->batches[i]->phase == PHASE_UNCLEAR && deliver->batches[i]->look_mono <= deliver->now.mono_ms)
             return true;
     return false;
 }
 
+static void reach_back(struct deliver *deliver, int64_t since_ms)
+{
+    if (since_ms < deliver->walk_since_ms)
+        deliver->walk_since_ms = since_ms;
+}
+
 void deliver_look_due(struct deliver *deliver)
 {
-    size_t members = 0;
+    size_t names = 0;
 
-    if (deliver->is_walking || !is_due(deliver))
+    /* While rows go, what is not seen proves nothing. */
+    if (deliver->is_walking || deliver_removing_is_deleting(deliver) || !is_due(deliver))
         return;
     deliver->walk_since_ms = INT64_MAX;
     for (size_t i = 0; i < deliver->count; i++) {
@@ -71,17 +86,34 @@ void deliver_look_due(struct deliver *deliver)
         if (batch->phase != PHASE_UNCLEAR)
             continue;
         batch->is_looking = true;
-        members += batch->count;
+        names += batch->count;
         if (batch->row.whole_listing || batch->row.first_sent_server_ms == 0)
-            deliver->walk_since_ms = INT64_MIN;
-        else if (batch->row.first_sent_server_ms - LOOK_MARGIN_MS < deliver->walk_since_ms)
-            deliver->walk_since_ms = batch->row.first_sent_server_ms - LOOK_MARGIN_MS;
+            reach_back(deliver, INT64_MIN);
+        else
+            reach_back(deliver, batch->row.first_sent_server_ms - LOOK_MARGIN_MS);
     }
-    build_map(deliver, members);
+    if (deliver->removing == REMOVING_LOOK) {
+        names += deliver->removal_count;
+        reach_back(deliver, deliver_removing_walk_since(deliver));
+        deliver_removing_begin_walk(deliver);
+    }
+    if (deliver->wants_sweep) {
+        deliver->wants_sweep = false;
+        deliver->is_sweeping = true;
+        reach_back(deliver, INT64_MIN);
+    }
+    build_map(deliver, names);
     deliver->is_walking = true;
     deliver->walk_page = 1;
+    deliver->walk_total = -1;
+    deliver->walk_shrank = false;
     deliver->walk_oldest_ms = INT64_MAX;
     deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
+}
+
+void deliver_sweep(struct deliver *deliver)
+{
+    deliver->wants_sweep = !deliver->is_sweeping;
 }
 
 /* ---- Its rows ---- */
@@ -103,17 +135,8 @@ static void see_ours(struct look *look, const struct sink_row *row)
     (void)snprintf(look->track, sizeof look->track, "%s", row->track);
 }
 
-void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
+static void see_member(struct member *member, const struct sink_row *row)
 {
-    struct member *member;
-
-    if (!deliver->is_walking)
-        return;
-    if (row->created_ms >= 0 && row->created_ms < deliver->walk_oldest_ms)
-        deliver->walk_oldest_ms = row->created_ms;
-    member = *find_slot(deliver, row->name);
-    if (member == NULL)
-        return;
     if (row->dup == SINK_DUP_FILENAME)
         member->look.dup_filename = true;
     else if (row->dup == SINK_DUP_CONTENT)
@@ -124,6 +147,25 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
         member->look.other_revision = true;
     else
         see_ours(&member->look, row);
+}
+
+void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
+{
+    const struct walk_slot *slot;
+
+    if (!deliver->is_walking)
+        return;
+    if (row->created_ms >= 0 && row->created_ms < deliver->walk_oldest_ms)
+        deliver->walk_oldest_ms = row->created_ms;
+    if (deliver->is_sweeping)
+        deliver->out.sweep_row(deliver->out.context, row);
+    slot = find_slot(deliver, row->name);
+    if (slot->name == NULL)
+        return;
+    if (slot->removal > 0)
+        deliver_removing_see(deliver, &deliver->removals[slot->removal - 1], row);
+    else
+        see_member(slot->member, row);
 }
 
 /* ---- Its end ---- */
@@ -156,6 +198,12 @@ static void decide(struct deliver *deliver, struct batch *batch)
         member->action = sighting_table[PHASE_UNCLEAR][member->sighting].action;
         if (member->action == MEMBER_SEND_AGAIN && batch->is_content_suspect)
             member->action = MEMBER_DEAD_CONTENT;
+        if (member->action == MEMBER_SEND_AGAIN && member->wanted != WANTED_NOTHING)
+            member->action = MEMBER_TURN_OVER; /* absent, and another revision or none is wanted by now */
+        if (member->action == MEMBER_SEND_AGAIN && member->text_size == 0)
+            member->action = MEMBER_LOST;
+        if (member->action == MEMBER_DEAD_REVISION && (member->replaces || member->wanted != WANTED_NOTHING))
+            member->action = MEMBER_TURN_OVER;
         if (member->action == MEMBER_ADOPT && member->look.track[0] == '\0')
             member->action = MEMBER_LOOK_AGAIN; /* a row that cannot be followed: the listing is all we have */
     }
@@ -172,12 +220,30 @@ static size_t pick_action(struct batch *batch, enum member_action action)
     return picked;
 }
 
+static void lose(struct deliver *deliver, struct batch *batch, size_t index)
+{
+    struct member_change facts = {
+        .seq = batch->members[index].seq, .stream = batch->members[index].stream, .from = MEMORY_FLYING, .to = MEMORY_SKIPPED, .attempts = 0,
+        .settle_until_ms = -1,
+    };
+
+    deliver->out.member(deliver->out.context, &facts);
+    deliver_note(deliver, NOTE_FAILED, batch->members[index].stream, 1);
+    deliver_drop_member(batch, index);
+}
+
 static void bury(struct deliver *deliver, struct batch *batch)
 {
     for (size_t i = 0; i < batch->count;) {
         switch (batch->members[i].action) {
         case MEMBER_DEAD_REVISION:
-            deliver_kill(deliver, batch, i, DEAD_OTHER_REVISION, 0, "LightRAG holds another revision under this name; replacing is not in this release");
+            deliver_kill(deliver, batch, i, DEAD_OTHER_REVISION, 0, "LightRAG holds another revision under this name, and on_update is keep");
+            break;
+        case MEMBER_TURN_OVER:
+            deliver_turn_over(deliver, batch, i);
+            break;
+        case MEMBER_LOST:
+            lose(deliver, batch, i);
             break;
         case MEMBER_DEAD_FOREIGN:
             deliver_kill(deliver, batch, i, DEAD_FOREIGN, 0, "LightRAG holds a document of this name that is not ours");
@@ -299,6 +365,11 @@ static void end_walk(struct deliver *deliver, bool is_complete)
     size_t count = deliver->count; /* concluding adds batches behind */
 
     deliver->is_walking = false;
+    deliver_removing_end_walk(deliver, is_complete);
+    if (deliver->is_sweeping) {
+        deliver->is_sweeping = false;
+        deliver->out.swept(deliver->out.context, is_complete);
+    }
     for (size_t i = 0; i < count; i++) {
         struct batch *batch = deliver->batches[i];
         if (!batch->is_looking)
@@ -311,19 +382,23 @@ static void end_walk(struct deliver *deliver, bool is_complete)
     }
 }
 
-void deliver_on_list(struct deliver *deliver, bool has_next, const struct sink_verdict *verdict, struct moment now)
+void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now)
 {
     deliver_begin(deliver, now);
     deliver_judge_target(deliver, verdict);
     if (!deliver->is_walking)
         return;
+    /* A row that goes moves those behind it to an earlier page: what was there at our next question, we never see. */
+    if (page->total >= 0 && deliver->walk_total >= 0 && page->total < deliver->walk_total)
+        deliver->walk_shrank = true;
+    deliver->walk_total = page->total;
     if (verdict->scope != SINK_WELL) {
         end_walk(deliver, false);
-    } else if (has_next && deliver->walk_oldest_ms >= deliver->walk_since_ms) {
+    } else if (page->has_next && deliver->walk_oldest_ms >= deliver->walk_since_ms) {
         deliver->walk_page++;
         deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
     } else {
-        end_walk(deliver, true);
+        end_walk(deliver, !deliver->walk_shrank);
     }
     deliver_send_due(deliver);
     deliver_flush(deliver);

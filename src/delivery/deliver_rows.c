@@ -162,6 +162,8 @@ void deliver_on_track_row(struct deliver *deliver, int64_t number, const struct 
         return;
     member->is_seen = true;
     member->sighting = sighting;
+    if (sighting == SEEN_FAILED)
+        (void)snprintf(member->row_id, sizeof member->row_id, "%.*s", strlen(row->id) < sizeof member->row_id ? (int)strlen(row->id) : 0, row->id);
     if (sighting == SEEN_FAILED && batch->phase == PHASE_STORED)
         count_failure(deliver, member, row);
     else if (sighting == SEEN_FAILED)
@@ -237,6 +239,10 @@ static void kill_failed(struct deliver *deliver, struct batch *batch)
             i++;
             continue;
         }
+        if (member->wanted != WANTED_NOTHING) { /* no use in trying again what is to be replaced */
+            deliver_turn_over(deliver, batch, i);
+            continue;
+        }
         if (member->sighting == SEEN_EMPTY) {
             deliver_kill(deliver, batch, i, DEAD_PROCESSING_FAILED, 0, "LightRAG says processed, but made no chunk of it");
             continue;
@@ -251,6 +257,9 @@ static void kill_failed(struct deliver *deliver, struct batch *batch)
             i++;
             continue;
         }
+        /* 1.5: as long as its row is there, it fails what comes after it. A retry finds it absent, and sends it again. */
+        if (deliver->dialect == SINK_15 && member->row_id[0] != '\0')
+            deliver_remove_row(deliver, member->row_id);
         (void)snprintf(words, sizeof words, "%s", member->words != NULL && member->words[0] != '\0' ? member->words : "processing failed without a word");
         deliver_kill(deliver, batch, i, DEAD_PROCESSING_FAILED, 0, words);
     }

@@ -17,8 +17,12 @@ static int count_window(const struct deliver *deliver)
 
 bool deliver_may_insert(const struct deliver *deliver)
 {
-    if (deliver->condition != TARGET_WELL || deliver->inserts_in_flight >= deliver->settings.slots ||
-        deliver->insert_hold_mono > deliver->now.mono_ms)
+    return deliver->insert_hold_mono <= deliver->now.mono_ms && deliver_could_insert(deliver);
+}
+
+bool deliver_could_insert(const struct deliver *deliver)
+{
+    if (deliver->condition != TARGET_WELL || deliver->inserts_in_flight >= deliver->settings.slots || deliver_removing_holds_inserts(deliver))
         return false;
     /* Half open: after a row of failures one insert tries alone. */
     if (deliver->insert_marks >= BREAKER_MARKS && deliver->inserts_in_flight > 0)

@@ -86,6 +86,14 @@ static bool is_right_workspace(struct deliver *deliver, const struct sink_health
     char words[400];
 
     deliver->workspace_is_untold = !health->has_workspace;
+    if (deliver->workspace[0] == '\0' && health->has_workspace && deliver->known_workspace != NULL &&
+        strcmp(deliver->known_workspace, health->workspace) != 0) {
+        (void)snprintf(words, sizeof words,
+                       "LightRAG serves workspace \"%.100s\" here now, before it was \"%.100s\": nothing is sent; if that is meant, run verify --accept-target",
+                       health->workspace, deliver->known_workspace);
+        leave_well(deliver, TARGET_FENCED, OUT_RETRY_MS, words);
+        return false;
+    }
     if (deliver->workspace[0] == '\0' || !health->has_workspace || strcmp(deliver->workspace, health->workspace) == 0)
         return true;
     (void)snprintf(words, sizeof words,
@@ -134,6 +142,7 @@ static void notice_restart(struct deliver *deliver)
 {
     deliver->restart_is_suspected = false;
     deliver->restart_is_noticed = true;
+    deliver->restarts++;
     deliver->pipeline_mono = deliver->now.mono_ms;
     for (size_t i = 0; i < deliver->count; i++) {
         struct batch *batch = deliver->batches[i];
@@ -216,7 +225,8 @@ static bool may_kick(const struct deliver *deliver)
 
 void deliver_kick_due(struct deliver *deliver)
 {
-    if (deliver->is_asking_pipeline || deliver->is_reprocessing || deliver->pipeline_mono > deliver->now.mono_ms)
+    if (deliver->is_asking_pipeline || deliver->is_reprocessing || deliver_removing_is_deleting(deliver) ||
+        deliver->pipeline_mono > deliver->now.mono_ms)
         return;
     if (!wants_retry(deliver) && !(may_kick(deliver) && is_stalled(deliver)))
         return;
@@ -232,7 +242,9 @@ void deliver_on_pipeline(struct deliver *deliver, const struct sink_pipeline *pi
     deliver->is_asking_pipeline = false;
     deliver->pipeline_mono = now.mono_ms + deliver->settings.poll_interval_ms;
     deliver_judge_target(deliver, verdict);
-    if (verdict->scope != SINK_WELL || deliver->condition != TARGET_WELL)
+    if (deliver_removing_on_pipeline(deliver, verdict->scope != SINK_WELL || pipeline->busy))
+        return;
+    if (verdict->scope != SINK_WELL || deliver->condition != TARGET_WELL || deliver_removing_is_deleting(deliver))
         return;
     if (pipeline->busy) {
         deliver->idle_answers = 0;

@@ -18,7 +18,9 @@ static const struct {
     [DEAD_SOURCE_GAP] = { "source_gap", "The listing broke off: run sync again; the next complete listing closes this letter." },
     [DEAD_CONTENT] = { "content", "LightRAG holds the same content under a name that is not ours: delete that document there, then retry." },
     [DEAD_FOREIGN] = { "foreign", "A document of our name was made by somebody else: rename or delete it in LightRAG, then retry." },
-    [DEAD_OTHER_REVISION] = { "other_revision", "LightRAG holds another revision of it: delete that document there, then retry." },
+    [DEAD_OTHER_REVISION] = { "other_revision", "LightRAG holds another revision of it: set on_update: replace or delete that document there, then retry." },
+    [DEAD_LOST] = { "lost", "LightRAG lost it and its text was not kept: sync with --range all, or raise state.keep_texts; the next listing sends it again." },
+    [DEAD_DELETION] = { "deletion", "It is gone from the source: remove it by forget, or discard this letter to keep it." },
 };
 
 static const char *const memory_states[MEMORY_STATES] = {

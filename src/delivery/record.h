@@ -100,8 +100,10 @@ enum dead_class {
     DEAD_SOURCE_GAP = 7,        /* a listing broke off: what may be missing; closed by the next complete one */
     DEAD_CONTENT = 8,           /* the server holds the same content under a name that is not ours */
     DEAD_FOREIGN = 9,           /* a document of our name that is not ours */
-    DEAD_OTHER_REVISION = 10,   /* the server holds another revision, and replacing is off */
-    DEAD_CLASSES = 11
+    DEAD_OTHER_REVISION = 10,   /* the server holds another revision, and on_update is keep */
+    DEAD_LOST = 11,             /* gone from the server, and its text was given up here; a listing that shows it brings it back */
+    DEAD_DELETION = 12,         /* deleted at the source; waits for a person's word (on_delete: confirm, or too many at once) */
+    DEAD_CLASSES = 13
 };
 
 const char *dead_class_name(enum dead_class dead_class);   /* "malformed", "processing_failed", ... */
@@ -138,6 +140,8 @@ const char *run_result_name(enum run_result result); /* "running", "success", ..
 struct run_counts {
     int64_t fetched, new_, changed, unchanged, skipped, malformed, duplicates;
     int64_t sent, stored, processed, failed, retried, requests, bytes;
+    int64_t replaced;  /* removed at the server for the sake of a newer revision */
+    int64_t removed;   /* removed for good: deleted at the source, or forgotten */
 };
 
 struct run_row {
@@ -169,10 +173,7 @@ struct target_row {
 /* ---- Small facts of a stream or a target. Values are stored. ---- */
 
 enum mark_kind {
-    MARK_LISTED_MS = 1,      /* stream: end of the last complete listing */
-    MARK_LISTED_NEWEST = 2,  /* stream: created_at of its newest element */
-    MARK_WIDEN = 3,          /* stream: an open gap: how many steps wider the next listing asks; 0 and none: as configured */
-    MARK_ALL_LISTED_MS = 4,  /* stream: the last complete listing of range all whose absences were noted */
+    MARK_LISTED_MS = 1,      /* stream: start of the last listing that showed everything since the one before it */
     MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
 };
 
@@ -195,7 +196,7 @@ enum change_kind {
     CHANGE_RUN,           /* run: insert or overwrite */
     CHANGE_NEWER,         /* newer: the revision and text that wait until the one in flight is settled: insert or overwrite; text NULL: none waits */
     CHANGE_MARK,          /* mark: insert or overwrite; value 0: none */
-    CHANGE_ABSENCE,       /* absence: not in a complete listing: insert, keeping an older since_ms; since_ms 0: seen again */
+    CHANGE_ABSENCE,       /* absence: not in a complete listing: insert or overwrite; since_ms 0: seen again, < 0: a person was asked */
 };
 
 struct change {

@@ -93,7 +93,7 @@ const struct sighting_transition sighting_table[PHASES][SIGHTINGS] = {
         [SEEN_PROCESSED] = DO(DONE, "our revision, processed, with chunks"),
         [SEEN_FAILED] = DO(ADOPT, "it did arrive; the poll counts the failure"),
         [SEEN_EMPTY] = DO(ADOPT, "it did arrive; the poll counts the failure"),
-        [SEEN_OTHER_REVISION] = DO(DEAD_REVISION, "the name is taken by another revision, and nothing is replaced in this release"),
+        [SEEN_OTHER_REVISION] = DO(DEAD_REVISION, "the name is taken by another revision: it is replaced, or this one waits for a person"),
         [SEEN_DUP_FILENAME] = DO(SEND_AGAIN, "a dup- row holds no name: with its original gone the memory is absent"),
         [SEEN_DUP_CONTENT] = DO(DEAD_CONTENT, "sending it again would be refused again"),
         [SEEN_FOREIGN] = DO(DEAD_FOREIGN, "somebody else's document has our name; it is never touched"),
@@ -143,7 +143,7 @@ static const char *const sighting_names[SIGHTINGS] = {
     "dup- of the content", "foreign", "absent", "absent, unproven",
 };
 static const char *const member_names[] = {
-    "never", "wait", "adopt", "done", "failed once", "look up", "look again", "send again", "dead, other revision", "dead, content",
+    "never", "wait", "adopt", "done", "failed once", "look up", "look again", "send again", "turn over", "lost", "dead, other revision", "dead, content",
     "dead, foreign",
 };
 

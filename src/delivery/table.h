@@ -97,7 +97,9 @@ enum member_action {
     MEMBER_LOOK_UP,        /* split off and look up in the whole listing */
     MEMBER_LOOK_AGAIN,     /* stay unclear, look up again later */
     MEMBER_SEND_AGAIN,     /* absent, proven: ready, the same bytes */
-    MEMBER_DEAD_REVISION,  /* DEAD(other_revision): replacing is not in this release */
+    MEMBER_TURN_OVER,      /* REMOVING: its rows go, then comes what is wanted of it; never in the table, taken instead of the next one and of sending again */
+    MEMBER_LOST,           /* absent, and its text was given up; never in the table, taken instead of sending again */
+    MEMBER_DEAD_REVISION,  /* DEAD(other_revision), unless on_update is replace or something else is wanted of it by now */
     MEMBER_DEAD_CONTENT,   /* DEAD(content) */
     MEMBER_DEAD_FOREIGN    /* DEAD(foreign); the row is never touched */
 };

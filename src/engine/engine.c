@@ -118,6 +118,55 @@ static void commit(struct engine *engine)
     engine->must_commit = false;
 }
 
+/* ---- What is wanted of a memory ---- */
+
+void engine_want(struct engine *engine, const struct memory_row *known, enum memory_wanted wanted)
+{
+    struct stream_run *stream = engine_find_stream(engine, known->stream);
+    struct memory_row row = *known;
+
+    row.wanted = wanted;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = known->state });
+    if (stream != NULL && stream->target != NULL && stream->target->deliver != NULL && !engine->is_broken)
+        deliver_want(stream->target->deliver, known->batch, known->seq, wanted, engine->now);
+}
+
+static void forget_now(struct engine *engine, const struct memory_row *known)
+{
+    static const struct slice nothing = { "", 0 };
+    struct memory_row row = *known;
+
+    row.state = MEMORY_GONE;
+    row.wanted = WANTED_NOTHING;
+    row.text_size = 0;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = known->state, .text = &nothing });
+}
+
+void engine_remove(struct engine *engine, const struct memory_row *known)
+{
+    struct stream_run *stream = engine_find_stream(engine, known->stream);
+    struct memory_row row = *known;
+    bool may_arrive = known->settle_until_ms > engine->now.wall_ms; /* 1.4: a request of earlier is not over */
+
+    if (known->state == MEMORY_GONE)
+        return;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = known->seq });
+    (void)engine_close_letters(engine, known->stream, known->seq, true, NULL);
+    if (known->state == MEMORY_FLYING) {
+        engine_want(engine, known, WANTED_GONE);
+        return;
+    }
+    if ((known->state == MEMORY_QUEUED || known->state == MEMORY_SKIPPED) && !may_arrive) {
+        forget_now(engine, known);
+        return;
+    }
+    row.state = MEMORY_REMOVING;
+    row.wanted = WANTED_GONE;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = known->state });
+    if (stream != NULL && stream->target != NULL && stream->target->deliver != NULL && !engine->is_broken)
+        target_remove(stream->target, &row);
+}
+
 /* ---- Registering targets and streams; a dry run may have no state at all ---- */
 
 /* A target is known by its name and its address: what another server holds says nothing about this one, so a changed address
@@ -148,6 +197,8 @@ static int register_target(struct engine *engine, struct target_run *run, bool m
     if (result > 0) {
         run->row.target = found.target;
         run->row.seen_ms = found.seen_ms;
+        run->workspace_is_known = found.seen_ms > 0;
+        (void)snprintf(run->workspace, sizeof run->workspace, "%s", found.workspace);
         return 0;
     }
     if (!may_write)
@@ -483,8 +534,10 @@ static bool stop_is_over(const struct engine *engine)
     return true;
 }
 
-static bool all_finished(const struct engine *engine)
+static bool all_finished(struct engine *engine)
 {
+    if (engine->is_over != NULL)
+        return engine->is_over(engine);
     for (size_t i = 0; i < engine->run_count; i++)
         if (!engine->runs[i].is_finished)
             return false;
@@ -505,7 +558,7 @@ static void turn(struct engine *engine)
     if (!engine->request->dry_run) {
         if (!engine->disk_is_short)
             step_targets(engine);
-        send_pending(engine, false);
+        send_pending(engine, !state_has_uncommitted(engine->state));
         if (commit_is_due(engine)) {
             commit(engine);
             send_pending(engine, true);
@@ -522,11 +575,45 @@ static void turn(struct engine *engine)
         engine_break(engine, &err);
 }
 
-static int prepare(struct engine *engine, const struct sync_request *request, struct error *err)
+int engine_start_target(struct engine *engine, size_t index, struct error *err)
+{
+    int slots = 1;
+
+    for (size_t i = 0; i < engine->settings->connector_count; i++)
+        if (engine->settings->connectors[i].target == index && engine->settings->connectors[i].max_concurrency > slots)
+            slots = engine->settings->connectors[i].max_concurrency;
+    return engine->targets[index].deliver != NULL ? 0 : target_start(engine, &engine->targets[index], slots, err);
+}
+
+int engine_begin(struct engine *engine, const struct sync_request *request, struct error *err)
 {
     engine->request = request;
     engine_refresh_now(engine);
-    if (register_all(engine, !request->dry_run, err) < 0)
+    return register_all(engine, !request->dry_run, err);
+}
+
+void engine_loop(struct engine *engine)
+{
+    while (!engine->is_broken && !all_finished(engine) && !(engine->stop_mono != 0 && stop_is_over(engine)))
+        turn(engine);
+}
+
+int engine_end(struct engine *engine, struct error *err)
+{
+    if (!engine->request->dry_run) {
+        engine->must_commit = true;
+        commit(engine);
+    }
+    if (!engine->is_broken)
+        return 0;
+    *err = engine->error;
+    return -1;
+}
+
+static int prepare(struct engine *engine, const struct sync_request *request, struct error *err)
+{
+    engine->audits = true;
+    if (engine_begin(engine, request, err) < 0)
         return -1;
     if (!request->dry_run && interrupt_old_runs(engine, err) < 0)
         return -1;
@@ -536,16 +623,9 @@ static int prepare(struct engine *engine, const struct sync_request *request, st
             return -1;
         engine->run_count++;
     }
-    for (size_t i = 0; i < request->connector_count && !request->dry_run; i++) {
-        const struct engine_connector *connector = &engine->settings->connectors[request->connectors[i]];
-        struct target_run *target = &engine->targets[connector->target];
-        int slots = 1;
-        for (size_t k = 0; k < engine->settings->connector_count; k++)
-            if (engine->settings->connectors[k].target == connector->target && engine->settings->connectors[k].max_concurrency > slots)
-                slots = engine->settings->connectors[k].max_concurrency;
-        if (target->deliver == NULL && target_start(engine, target, slots, err) < 0)
+    for (size_t i = 0; i < request->connector_count && !request->dry_run; i++)
+        if (engine_start_target(engine, engine->settings->connectors[request->connectors[i]].target, err) < 0)
             return -1;
-    }
     if (!request->dry_run) {
         engine->must_commit = true; /* the run and its intent are on the disk before the first request */
         commit(engine);
@@ -573,34 +653,29 @@ static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
         const struct stream_run *stream = &run->engine->streams[i];
         int64_t not_stored = 0;
         int64_t stored = 0;
+        int64_t removing = 0;
         if (stream->connector != run->connector)
             continue;
         if (stream->target->deliver != NULL)
-            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored);
+            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored, &removing);
         outcome->unsent += stream->queued;
-        outcome->unstored += not_stored;
+        outcome->unstored += not_stored + removing;
         outcome->unprocessed += stored;
     }
 }
 
 int engine_sync(struct engine *engine, const struct sync_request *request, struct sync_outcome *outcomes, struct error *err)
 {
+    int result;
+
     if (prepare(engine, request, err) < 0)
         return -1;
-    while (!engine->is_broken && !all_finished(engine) && !(engine->stop_mono != 0 && stop_is_over(engine)))
-        turn(engine);
+    engine_loop(engine);
     for (size_t i = 0; i < engine->run_count; i++)
         if (!engine->runs[i].is_finished)
             run_finish(&engine->runs[i], engine_is_stopping(engine) ? RUN_CANCELLED : RUN_INTERRUPTED);
-    if (!request->dry_run) {
-        engine->must_commit = true;
-        commit(engine);
-    }
+    result = engine_end(engine, err);
     for (size_t i = 0; i < engine->run_count; i++)
         fill_outcome(&engine->runs[i], &outcomes[i]);
-    if (engine->is_broken) {
-        *err = engine->error;
-        return -1;
-    }
-    return 0;
+    return result;
 }

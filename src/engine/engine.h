@@ -30,6 +30,7 @@ struct engine_target {
     bool kick;                    /* confirm.kick: auto */
     int64_t kick_interval_ms;
     int64_t give_up_after_ms;
+    int64_t audit_interval_ms;    /* 0: only after a noticed restart of the server */
 };
 
 struct engine_source {
@@ -39,6 +40,8 @@ struct engine_source {
     double retry_backoff;         /* factor, from 1 s, full jitter, at most 60 s */
     int64_t item_maximum;         /* bytes of one element */
 };
+
+enum engine_on_delete { ENGINE_DELETE_KEEP, ENGINE_DELETE_CONFIRM, ENGINE_DELETE_PROPAGATE };
 
 struct engine_connector {
     const char *id;
@@ -50,6 +53,10 @@ struct engine_connector {
     int64_t limit;
     int max_concurrency;          /* insert calls in flight; the largest of a target's connectors counts */
     bool skip_empty;
+    bool replaces;                /* on_update replace; false: keep */
+    enum engine_on_delete on_delete;
+    int max_delete_percent;       /* of a context's memories at once, rounded up */
+    bool auto_widen;              /* a listing that may have missed something is asked again, longer and further back */
     struct transform_settings transform;
     int max_attempts;             /* processing failures until DEAD */
     double backoff_multiplier;
@@ -86,6 +93,7 @@ struct engine_event {
     const char *words;
     /* progress: where this run's memories are now */
     int64_t queued, flying, stored;       /* not sent; sent or sending and not stored; stored and not processed */
+    int64_t removing;                     /* rows of them at the server are to go first */
     bool is_listing;                      /* the source is still being read */
 };
 
@@ -95,6 +103,7 @@ struct sync_request {
     const size_t *connectors;     /* indexes, each once */
     size_t connector_count;
     bool wait;                    /* until everything is processed or dead */
+    bool backfill;                /* ranges day, week, month, all, one after the other */
     bool dry_run;                 /* fetch and compare only: nothing written, nothing sent */
     const char *range;            /* NULL: the connector's */
     int64_t limit;                /* 0: the connector's */
@@ -115,6 +124,43 @@ struct sync_outcome {             /* one per connector of the request */
     int64_t unsent, unstored, unprocessed; /* of this connector, left for the next run */
 };
 
+/* ---- Audits ---- */
+
+enum audit_kind {
+    AUDIT_MISSING,      /* DONE, and no row of it */
+    AUDIT_STALE,        /* DONE, and the row says another revision */
+    AUDIT_COPY,         /* a second row of a memory */
+    AUDIT_UNFINISHED,   /* DONE, and the row is not processed */
+    AUDIT_FAILED,       /* the row of a dead letter */
+    AUDIT_DUPLICATE,    /* a dup- row of ours */
+    AUDIT_RETURNED,     /* GONE, and there again */
+    AUDIT_ORPHAN,       /* a name of our form that the state does not know */
+    AUDIT_STRANGER,     /* the name of a memory on a document that is not ours */
+    AUDIT_FOREIGN,      /* documents of others */
+    AUDIT_KINDS
+};
+const char *audit_kind_name(enum audit_kind kind);
+const char *audit_kind_advice(enum audit_kind kind); /* what it is, and what a repair does */
+bool audit_kind_differs(enum audit_kind kind);       /* false: what it counts is as it should be */
+
+struct audit_result {
+    bool is_complete;             /* false: the listing could not be read to its end */
+    int64_t rows, done;           /* of the server; memories that should be there */
+    int64_t counts[AUDIT_KINDS];
+    struct { enum audit_kind kind; char *name; } *names; /* document names, the first thousand; not of foreign ones */
+    size_t name_count, name_capacity;
+};
+void audit_result_done(struct audit_result *result);
+
+struct verify_request {
+    const size_t *targets;        /* indexes, each once */
+    size_t target_count;
+    bool repair;                  /* and wait until what was repaired is processed */
+    bool accept_target;           /* what the URL serves now is the target from now on */
+    void (*on_event)(void *context, const struct engine_event *event); /* may be NULL */
+    void *context;
+};
+
 struct engine;
 
 /* Takes up what an earlier process left: registers targets and streams, marks open runs as interrupted, loads open batches. */
@@ -125,6 +171,20 @@ AUTO_DEFINE(engine)
 
 /* 0 when the loop came to its end, whatever the outcomes; -1 (ERROR_IO) when the state failed. outcomes: connector_count of them. */
 int engine_sync(struct engine *engine, const struct sync_request *request, struct sync_outcome *outcomes, struct error *err);
+
+/* Compares targets with the state. results: target_count of them, to be given back by audit_result_done. -1: a target could not be reached, is another
+ * one than before, or the state failed; err says which. */
+int engine_verify(struct engine *engine, const struct verify_request *request, struct audit_result *results, struct error *err);
+
+/* Removes one memory everywhere: its rows at the server, its text here; returns when a listing proved that nothing is left, or -1. ret_rows: rows that
+ * were deleted. ERROR_FAILED when nobody knows it. */
+struct forget_receipt {
+    int64_t seq;
+    char connector[65];           /* "" when nobody feeds it now */
+    char name[512];               /* document name */
+    int64_t deleted_rows;
+};
+int engine_forget(struct engine *engine, const char *context, struct slice id, struct forget_receipt *ret_receipt, struct error *err);
 
 /* From a signal handler or another thread: 1: no new items, finish what is in flight within shutdown_timeout; 2: end now. */
 void engine_stop(struct engine *engine, int urgency);

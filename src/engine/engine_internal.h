@@ -1,5 +1,6 @@
 /* engine_internal.h - what the files of the engine share: engine.c (life, registering, the loop), engine_target.c (targets: commands to requests,
- * answers to the machine), engine_pull.c (listings), engine_run.c (runs, counts, events, ends), engine_letters.c (retry and discard). */
+ * answers to the machine), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends), engine_audit.c (audits),
+ * engine_verify.c (verify and forget), engine_letters.c (retry and discard). */
 #ifndef MC_ENGINE_ENGINE_INTERNAL_H
 #define MC_ENGINE_ENGINE_INTERNAL_H
 
@@ -19,6 +20,7 @@ enum {
     LISTINGS_MAXIMUM = 4,           /* listings under way at once */
     SYNC_BUSY_PATIENCE_MS = 120 * 1000, /* a sync waits so long for a target that says "not now" ... */
     SYNC_TOLD_PATIENCE_MS = 60 * 1000,  /* ... and not at all when told to wait longer than this */
+    SYNC_IDLE_PATIENCE_MS = 10 * 1000, /* a sync that has only removals left waits so long for the pipeline to be idle */
     SYNC_MARKS = 8,                 /* inserts in a row without a usable answer until a sync gives up */
     SYNC_FAILURES = 5,              /* failed probes in a row until a sync gives up */
     SEEN_MAXIMUM = 1 << 18,         /* rows of one listing whose repetition is noticed: 4 MiB */
@@ -56,12 +58,20 @@ struct target_run {
     struct deliver *deliver;
     struct call **calls;            /* reused */
     size_t call_count, call_capacity;
-    struct { enum deliver_command_kind kind; int64_t batch, page; char track[TRACK_SIZE]; } *pending; /* commands that were given and not started */
+    struct { enum deliver_command_kind kind; bool after_commit; int64_t batch, page; char track[TRACK_SIZE]; } *pending; /* commands that were given and not started */
     size_t pending_count, pending_capacity;
     int64_t queued;                 /* QUEUED rows of all streams */
     int64_t queued_since_mono;
     int64_t queue_hold_mono;        /* nothing due in the queue before */
-    bool is_seen;                   /* row holds what /health said in this process */
+    struct audit *audit;            /* under way; NULL */
+    struct audit_result *audit_result; /* where its findings go; NULL: the log is enough */
+    bool audit_is_planned;
+    int64_t audit_due_mono;
+    int64_t audited_mono;           /* end of the last one of this process */
+    int restarts_audited;
+    bool workspace_is_known;
+    char workspace[128];            /* what it served before; the machine is told so */
+    int64_t deleted_rows;           /* commanded in this process */
 };
 
 enum listing_phase { LISTING_WAITS, LISTING_RUNS, LISTING_OVER };
@@ -85,6 +95,13 @@ struct run {
     struct source_storage storage;
     struct splitter *splitter;
     bool is_paused;
+    const char *range;              /* asked for this context now; NULL: not begun */
+    int64_t limit;
+    int64_t asked_ms;               /* wall clock: when this try was begun */
+    int64_t oldest_ms;              /* created_at of the oldest element of this try; INT64_MAX: none has one */
+    int64_t unreadable;             /* elements of this try that are no memories */
+    uint8_t *present;               /* a bit by seq: in this try; NULL: nobody asks */
+    size_t present_size;            /* bytes */
     int64_t listed;                 /* elements of this try */
     int64_t taken;                  /* elements of this run, for max_items */
     struct seen { int64_t seq, updated_ms; } *seen; /* open addressing by seq: queued or replaced in this listing */
@@ -105,6 +122,10 @@ struct engine {
     struct text name;               /* scratch: a document name */
 
     const struct sync_request *request;
+    bool (*is_over)(struct engine *engine); /* of what is neither a sync; NULL: a sync ends with its runs */
+    bool audits;                    /* by themselves, when due */
+    bool accepts_target;
+    int64_t forgotten;              /* the memory that engine_forget removes */
     struct run *runs;
     size_t run_count;
 
@@ -125,6 +146,14 @@ void engine_apply(struct engine *engine, const struct change *change);
 void engine_break(struct engine *engine, const struct error *err);
 struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
 bool engine_is_stopping(const struct engine *engine);
+int engine_begin(struct engine *engine, const struct sync_request *request, struct error *err);
+int engine_start_target(struct engine *engine, size_t index, struct error *err);
+void engine_loop(struct engine *engine);
+int engine_end(struct engine *engine, struct error *err);
+/* Something else is wanted of a memory in flight: in its row, and in the machine. */
+void engine_want(struct engine *engine, const struct memory_row *row, enum memory_wanted wanted);
+/* To REMOVING, wanted GONE; where the server cannot hold a row of it, GONE at once. Its letters are closed. */
+void engine_remove(struct engine *engine, const struct memory_row *row);
 
 /* ---- engine_target.c ---- */
 int target_start(struct engine *engine, struct target_run *target, int slots, struct error *err);
@@ -133,12 +162,48 @@ void target_step(struct target_run *target, bool more_coming);
 void target_send_pending(struct target_run *target, bool committed);
 bool target_wants_commit(const struct target_run *target);
 int64_t target_next_mono(const struct target_run *target);
+/* A REMOVING row, as it was just written. */
+void target_remove(struct target_run *target, const struct memory_row *row);
+/* DONE or DEAD: looked up, followed, or sent again. */
+void target_take_up(struct target_run *target, const struct memory_row *row);
+/* Gone from the server, and its text was given up here: SKIPPED, and named. */
+void target_lose(struct target_run *target, struct memory_row *row, enum memory_state from);
+/* Why nothing goes on with it; ERROR_NONE: it does. */
+enum error_kind target_is_out(const struct target_run *target, char *ret_words, size_t size);
+
+/* ---- engine_audit.c ---- */
+void audit_step(struct target_run *target);
+void audit_start(struct target_run *target, bool repairs);
+void audit_on_row(struct target_run *target, const struct sink_row *row);
+void audit_on_end(struct target_run *target, bool is_complete);
+void audit_free(struct audit *audit);
 
 /* ---- engine_pull.c ---- */
 void listing_step(struct run *run, size_t running);
 void listing_resume(struct run *run);
 void listing_cancel(struct run *run);
 int64_t listing_next_mono(const struct run *run);
+
+/* One letter for one cause: met again, it counts on. */
+void listing_put_letter(struct run *run, struct dead_letter *letter);
+
+/* ---- engine_coverage.c ---- */
+void listing_begin(struct run *run);
+void listing_note_present(struct run *run, int64_t seq);
+void listing_note_time(struct run *run, const struct memory *memory);
+/* Did the listing that just ended show everything since the last that did? false: ret_why says what may be missing, and the remedy. */
+bool listing_covers(const struct run *run, char *ret_why, size_t size);
+/* Twice as long, further back; false: not allowed, or no further. */
+bool listing_widen(struct run *run);
+/* The next range of a backfill; false: it is none, or over. */
+bool listing_next_backfill(struct run *run);
+/* It covers: so it is kept; a complete one of range all tells what is deleted at the source. */
+void listing_note_covered(struct run *run);
+
+/* ---- engine_letters.c ---- */
+/* The open letters of a memory are answered. ret_absent (may be NULL): its class says that no row of it can be at the server. may_be_there false:
+ * only then are they closed. false: left open, or the engine is broken. */
+bool engine_close_letters(struct engine *engine, int64_t stream, int64_t seq, bool may_be_there, bool *ret_absent);
 
 /* ---- engine_run.c ---- */
 int run_start(struct engine *engine, struct run *run, size_t connector, struct error *err);

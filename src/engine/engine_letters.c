@@ -80,3 +80,31 @@ int engine_discard_letters(struct state *state, const struct letter_filter *filt
 {
     return end_letters(state, filter, DEAD_DISCARDED, now_ms, ret_count, err);
 }
+
+bool engine_close_letters(struct engine *engine, int64_t stream, int64_t seq, bool may_be_there, bool *ret_absent)
+{
+    bool is_absent = false;
+    bool any = false;
+
+    for (;;) {
+        struct dead_letter letter;
+        struct error err = { 0 };
+        int found = state_find_letter(engine->state, stream, (enum dead_class)0, seq, NULL, &letter, &err);
+        if (found < 0)
+            engine_break(engine, &err);
+        if (found <= 0)
+            break;
+        is_absent = pull_dead_class_is_absent(letter.dead_class);
+        if (!is_absent && !may_be_there)
+            return false;
+        any = true;
+        letter.end = DEAD_CLEARED;
+        letter.raw = (struct slice){ NULL, 0 };
+        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+        if (engine->is_broken)
+            return false;
+    }
+    if (ret_absent != NULL)
+        *ret_absent = is_absent;
+    return any || may_be_there;
+}

@@ -19,15 +19,6 @@ static const struct engine_source *source_of(const struct run *run)
     return &run->engine->settings->sources[connector_of(run)->source];
 }
 
-static const char *range_of(const struct run *run)
-{
-    return run->engine->request->range != NULL ? run->engine->request->range : connector_of(run)->range;
-}
-
-static int64_t limit_of(const struct run *run)
-{
-    return run->engine->request->limit > 0 ? run->engine->request->limit : connector_of(run)->limit;
-}
 
 /* ---- The same id twice in one listing ---- */
 
@@ -93,7 +84,7 @@ static void fingerprint_of(const void *bytes, size_t size, uint8_t ret_fingerpri
 }
 
 /* One letter for one cause: met again, it counts on. */
-static void put_letter(struct run *run, struct dead_letter *letter)
+void listing_put_letter(struct run *run, struct dead_letter *letter)
 {
     struct engine *engine = run->engine;
     struct dead_letter found;
@@ -127,10 +118,11 @@ static void put_malformed(struct run *run, const struct splitter_element *elemen
     };
 
     run->row.counts.malformed++;
+    run->unreadable++;
     fingerprint_of(element->bytes, element->size, letter.fingerprint);
     log_warn("source", connector_of(run)->id, "context %s: element %llu at byte %llu of the listing is no memory: %s; it is kept as a dead letter",
              run->stream->context, (unsigned long long)element->index, (unsigned long long)element->offset, words);
-    put_letter(run, &letter);
+    listing_put_letter(run, &letter);
 }
 
 static void put_gap(struct run *run, const struct source_verdict *verdict)
@@ -143,7 +135,7 @@ static void put_gap(struct run *run, const struct source_verdict *verdict)
         .raw = { sample != NULL ? sample : "", unfinished < RAW_MAXIMUM ? unfinished : RAW_MAXIMUM },
     };
 
-    put_letter(run, &letter);
+    listing_put_letter(run, &letter);
 }
 
 static void close_gap(struct run *run)
@@ -167,32 +159,6 @@ static void close_gap(struct run *run)
     }
 }
 
-/* A dead memory that came back in another revision: its letter is answered. */
-static bool close_letter_of(struct run *run, int64_t seq)
-{
-    static const uint8_t none[16];
-    struct engine *engine = run->engine;
-
-    for (int dead_class = 1; dead_class < DEAD_CLASSES; dead_class++) {
-        struct dead_letter letter;
-        struct error err = { 0 };
-        int found = state_find_letter(engine->state, run->stream->row.stream, (enum dead_class)dead_class, seq, none, &letter, &err);
-        if (found < 0)
-            engine_break(engine, &err);
-        if (found <= 0)
-            continue;
-        if (!pull_dead_class_is_absent((enum dead_class)dead_class))
-            return false;
-        if (engine->request->dry_run)
-            return true;
-        letter.end = DEAD_CLEARED;
-        letter.raw = (struct slice){ NULL, 0 };
-        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
-        return true;
-    }
-    return false;
-}
-
 /* ---- One memory ---- */
 
 static void render(struct run *run, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
@@ -203,8 +169,9 @@ static void render(struct run *run, const struct memory *memory, const uint8_t r
     transform_document(&connector_of(run)->transform, run->stream->context, memory, revision, &engine->text);
 }
 
-static void put_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE],
-                       enum memory_state state)
+/* The row in its new revision, with its text where it has one to send. wanted: what comes after REMOVING. */
+static struct memory_row put_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE],
+                                    enum memory_state state, enum memory_wanted wanted)
 {
     struct engine *engine = run->engine;
     struct memory_row row = known != NULL ? *known : (struct memory_row){ 0 };
@@ -215,12 +182,12 @@ static void put_memory(struct run *run, const struct memory_row *known, const st
     row.id = memory->id;
     memcpy(row.revision, revision, sizeof row.revision);
     row.state = state;
-    row.wanted = WANTED_NOTHING;
+    row.wanted = wanted;
     row.batch = 0;
     row.not_before_ms = 0;
     row.attempts = 0;
     row.arrived_ms = engine->now.wall_ms;
-    if (state == MEMORY_QUEUED) {
+    if (state != MEMORY_SKIPPED) {
         render(run, memory, revision);
         text = (struct slice){ engine->text.data, engine->text.size };
     }
@@ -234,59 +201,133 @@ static void put_memory(struct run *run, const struct memory_row *known, const st
         .text = &text,
     });
     remember_seen(run, row.seq, memory);
+    listing_note_present(run, row.seq);
+    return row;
 }
 
-static enum pull_seen judge_memory(const struct run *run, const struct memory_row *known, const struct memory *memory,
-                                   const uint8_t revision[SHA256_SIZE])
+/* The newer revision waits beside the one in flight. */
+static void want_newer(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
 {
+    struct engine *engine = run->engine;
+    struct slice text;
+
+    render(run, memory, revision);
+    text = (struct slice){ engine->text.data, engine->text.size };
+    engine_apply(engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = known->seq, .newer_revision = revision, .newer_text = &text });
+    engine_want(engine, known, WANTED_NEWER);
+    remember_seen(run, known->seq, memory);
+}
+
+static void remove_for_newer(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
+{
+    struct memory_row row = put_memory(run, known, memory, revision, MEMORY_REMOVING, WANTED_NEWER);
+
+    target_remove(run->stream->target, &row);
+}
+
+static void replace_dead(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
+{
+    bool is_absent = false;
+
+    if (!engine_close_letters(run->engine, run->stream->row.stream, known->seq, connector_of(run)->replaces, &is_absent))
+        return;
+    if (is_absent)
+        (void)put_memory(run, known, memory, revision, MEMORY_QUEUED, WANTED_NOTHING);
+    else
+        remove_for_newer(run, known, memory, revision);
+}
+
+/* 1: the revision that waits beside the one in flight; 0; -1: the engine is broken. */
+static int is_waiting_revision(struct run *run, const struct memory_row *known, const uint8_t revision[SHA256_SIZE])
+{
+    struct engine *engine = run->engine;
+    uint8_t waiting[SHA256_SIZE];
+    struct error err = { 0 };
+    int found;
+
+    if (known->wanted != WANTED_NEWER || known->state != MEMORY_FLYING)
+        return 0;
+    text_clear(&engine->text);
+    found = state_get_newer(engine->state, known->seq, waiting, &engine->text, &err);
+    if (found < 0)
+        engine_break(engine, &err);
+    return found > 0 && memcmp(waiting, revision, SHA256_SIZE) == 0 ? 1 : found < 0 ? -1 : 0;
+}
+
+static enum pull_seen judge_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
+{
+    bool is_empty = connector_of(run)->skip_empty && memory->transcript.size == 0;
+
+    if (known != NULL && is_waiting_revision(run, known, revision) != 0)
+        return PULL_SAME;
     if (known != NULL && memcmp(known->revision, revision, SHA256_SIZE) == 0) {
         /* skip_empty_transcripts was turned off since: what was skipped is worth sending now. */
-        if (known->state == MEMORY_SKIPPED && !(connector_of(run)->skip_empty && memory->transcript.size == 0))
+        if (known->state == MEMORY_SKIPPED && !is_empty)
             return PULL_NEWER;
+        /* REMOVING, wanted NEWER: this very revision is sent next. */
+        if (known->wanted == WANTED_GONE || (known->wanted == WANTED_NEWER && known->state == MEMORY_FLYING))
+            return PULL_BACK;
         return PULL_SAME;
     }
-    return connector_of(run)->skip_empty && memory->transcript.size == 0 ? PULL_EMPTY : PULL_NEWER;
+    return is_empty ? PULL_EMPTY : PULL_NEWER;
+}
+
+static void count_action(struct run_counts *counts, enum pull_action action)
+{
+    switch (action) {
+    case PULL_COUNT_UNCHANGED:
+        counts->unchanged++;
+        break;
+    case PULL_ADD:
+        counts->new_++;
+        break;
+    case PULL_ADD_SKIPPED:
+    case PULL_SKIP:
+        counts->skipped++;
+        break;
+    default:
+        counts->changed++;
+        break;
+    }
 }
 
 static void act(struct run *run, enum pull_action action, const struct memory_row *known, const struct memory *memory,
                 const uint8_t revision[SHA256_SIZE])
 {
-    struct run_counts *counts = &run->row.counts;
-    bool dry = run->engine->request->dry_run;
-
+    count_action(&run->row.counts, action);
+    if (run->engine->request->dry_run)
+        return;
+    assert(known != NULL || action == PULL_ADD || action == PULL_ADD_SKIPPED);
     switch (action) {
-    case PULL_COUNT_UNCHANGED:
-        counts->unchanged++;
-        break;
-    case PULL_COUNT_CHANGED:
-        counts->changed++;
-        break;
-    case PULL_REPLACE_DEAD:
-        assert(known != NULL); /* what is dead is known */
-        counts->changed++;
-        if (close_letter_of(run, known->seq) && !dry)
-            put_memory(run, known, memory, revision, MEMORY_QUEUED);
-        break;
     case PULL_ADD:
-        counts->new_++;
-        if (!dry)
-            put_memory(run, NULL, memory, revision, MEMORY_QUEUED);
+        (void)put_memory(run, NULL, memory, revision, MEMORY_QUEUED, WANTED_NOTHING);
         break;
     case PULL_ADD_SKIPPED:
-        counts->skipped++;
-        if (!dry)
-            put_memory(run, NULL, memory, revision, MEMORY_SKIPPED);
+        (void)put_memory(run, NULL, memory, revision, MEMORY_SKIPPED, WANTED_NOTHING);
         break;
     case PULL_REPLACE:
-        counts->changed++;
-        if (!dry)
-            put_memory(run, known, memory, revision, MEMORY_QUEUED);
+        if (known->state == MEMORY_SKIPPED)
+            (void)engine_close_letters(run->engine, known->stream, known->seq, true, NULL); /* one that was lost is back */
+        (void)put_memory(run, known, memory, revision, MEMORY_QUEUED, WANTED_NOTHING);
+        break;
+    case PULL_REPLACE_DEAD:
+        replace_dead(run, known, memory, revision);
         break;
     case PULL_SKIP:
-        counts->skipped++;
-        if (!dry)
-            put_memory(run, known, memory, revision, MEMORY_SKIPPED);
+        (void)put_memory(run, known, memory, revision, MEMORY_SKIPPED, WANTED_NOTHING);
         break;
+    case PULL_WANT_NEWER:
+        want_newer(run, known, memory, revision);
+        break;
+    case PULL_WANT_NOTHING:
+        engine_apply(run->engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = known->seq });
+        engine_want(run->engine, known, WANTED_NOTHING);
+        break;
+    case PULL_REMOVE_NEWER:
+        remove_for_newer(run, known, memory, revision);
+        break;
+    default:
+        break; /* counted only */
     }
 }
 
@@ -296,6 +337,7 @@ static void on_memory(struct run *run, const struct memory *memory)
     uint8_t revision[SHA256_SIZE];
     struct memory_row known;
     struct error err = { 0 };
+    enum pull_seen seen;
     int found = 0;
 
     memory_revision(memory, revision);
@@ -305,10 +347,14 @@ static void on_memory(struct run *run, const struct memory *memory)
         engine_break(engine, &err);
         return;
     }
-    if (found > 0 && is_repetition(run, known.seq, memory))
-        return;
-    act(run, pull_table[found > 0 ? known.state : MEMORY_NONE][judge_memory(run, found > 0 ? &known : NULL, memory, revision)].action,
-        found > 0 ? &known : NULL, memory, revision);
+    if (found > 0) {
+        listing_note_present(run, known.seq);
+        if (is_repetition(run, known.seq, memory))
+            return;
+    }
+    listing_note_time(run, memory);
+    seen = judge_memory(run, found > 0 ? &known : NULL, memory, revision);
+    act(run, pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces), found > 0 ? &known : NULL, memory, revision);
 }
 
 static void on_element(void *context, const struct splitter_element *element)
@@ -375,6 +421,8 @@ static void end_context(struct run *run)
 {
     run->context++;
     run->attempt = 0;
+    run->range = NULL;
+    run->limit = 0;
     run->start_mono = run->engine->now.mono_ms;
     run->phase = run->context < connector_of(run)->context_count ? LISTING_WAITS : LISTING_OVER;
     mem_free(run->seen);
@@ -384,7 +432,7 @@ static void end_context(struct run *run)
 
 static void set_coverage(struct run *run, const char *coverage)
 {
-    static const char *const order[] = { "", "complete", "limited", "partial", "failed" };
+    static const char *const order[] = { "", "complete", "limited", "gap", "partial", "failed" };
     size_t now = 0;
     size_t next = 0;
 
@@ -396,18 +444,49 @@ static void set_coverage(struct run *run, const char *coverage)
         (void)snprintf(run->coverage, sizeof run->coverage, "%s", coverage);
 }
 
+/* The same context once more, with what listing_widen has set. */
+static void ask_again(struct run *run)
+{
+    run->attempt = 0;
+    run->phase = LISTING_WAITS;
+    run->start_mono = run->engine->now.mono_ms;
+    mem_free(run->seen);
+    run->seen = NULL;
+    run->seen_size = run->seen_count = 0;
+}
+
 static void end_complete(struct run *run)
 {
-    bool is_cut = run->listed >= limit_of(run);
-    bool is_capped = run->engine->request->max_items > 0 && run->taken >= run->engine->request->max_items;
+    const struct sync_request *request = run->engine->request;
+    bool is_capped = (request->max_items > 0 && run->taken >= request->max_items) || (request->limit > 0 && run->listed >= request->limit);
+    char why[400] = "";
 
+    if (is_capped) { /* somebody wanted no more than that */
+        set_coverage(run, "limited");
+        end_context(run);
+        return;
+    }
+    if (!listing_covers(run, why, sizeof why)) {
+        if (listing_widen(run)) {
+            log_info("source", connector_of(run)->id, "context %s: %s; asking again: range %s, limit %lld", run->stream->context, why, run->range,
+                     (long long)run->limit);
+            ask_again(run);
+            return;
+        }
+        listing_put_letter(run, &(struct dead_letter){ .dead_class = DEAD_SOURCE_GAP, .stream = run->stream->row.stream, .words = why,
+                                                       .position = run->listed, .length = -1, .raw = { "", 0 } });
+        set_coverage(run, "gap");
+        log_warn("source", connector_of(run)->id, "context %s: %s", run->stream->context, why);
+        end_context(run);
+        return;
+    }
     close_gap(run);
-    set_coverage(run, is_cut || is_capped ? "limited" : "complete");
-    if (is_cut)
-        log_warn("source", connector_of(run)->id,
-                 "context %s: the listing is as long as the limit (%lld): older memories may be missing; raise query_limit or use --limit",
-                 run->stream->context, (long long)limit_of(run));
-    end_context(run);
+    set_coverage(run, "complete");
+    listing_note_covered(run);
+    if (listing_next_backfill(run))
+        ask_again(run);
+    else
+        end_context(run);
 }
 
 static enum error_kind kind_of(enum source_outcome outcome)
@@ -497,9 +576,9 @@ static void start(struct run *run)
             run->stream = &engine->streams[i];
     assert(run->stream != NULL); /* prepare() has registered every context */
     run->attempt++;
-    run->listed = 0;
+    listing_begin(run);
     run->is_paused = false;
-    source_request_listing(&source->endpoint, &run->storage, run->stream->context, range_of(run), limit_of(run), &request);
+    source_request_listing(&source->endpoint, &run->storage, run->stream->context, run->range, run->limit, &request);
     request.owner = run;
     request.on_data = on_data;
     request.on_done = on_done;

@@ -52,6 +52,7 @@ void run_done(struct run *run)
     listing_cancel(run);
     source_storage_done(&run->storage);
     mem_free(run->seen);
+    mem_free(run->present);
 }
 
 struct run *run_of_stream(struct engine *engine, int64_t stream)
@@ -92,6 +93,12 @@ void run_note(struct engine *engine, enum deliver_note note, int64_t stream, int
     case NOTE_RETRIED:
         counts->retried += count;
         break;
+    case NOTE_REPLACED:
+        counts->replaced += count;
+        break;
+    case NOTE_REMOVED:
+        counts->removed += count;
+        break;
     default:
         break;
     }
@@ -130,12 +137,14 @@ static void fill_places(const struct run *run, struct engine_event *event)
         const struct stream_run *stream = &run->engine->streams[i];
         int64_t not_stored = 0;
         int64_t stored = 0;
+        int64_t removing = 0;
         if (stream->connector != run->connector)
             continue;
         if (stream->target->deliver != NULL)
-            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored);
+            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored, &removing);
         event->queued += stream->queued;
         event->flying += not_stored;
+        event->removing += removing;
         event->stored += stored;
     }
 }
@@ -176,7 +185,8 @@ void engine_letter_event(struct engine *engine, const struct dead_letter *letter
 
 static bool has_open_gap_or_failures(const struct run *run)
 {
-    return run->row.counts.malformed > 0 || run->row.counts.failed > 0 || strcmp(run->coverage, "partial") == 0;
+    return run->row.counts.malformed > 0 || run->row.counts.failed > 0 || strcmp(run->coverage, "partial") == 0 ||
+           strcmp(run->coverage, "gap") == 0;
 }
 
 void run_finish(struct run *run, enum run_result result)
@@ -193,8 +203,7 @@ void run_finish(struct run *run, enum run_result result)
     run_event(run, ENGINE_RUN_FINISHED);
 }
 
-/* Why a sync does not go on with a target; ERROR_NONE: it does. */
-static enum error_kind target_is_out(const struct engine *engine, const struct deliver_summary *summary)
+static enum error_kind judge_target(const struct engine *engine, const struct deliver_summary *summary)
 {
     int64_t busy = summary->busy_since_mono > 0 ? engine->now.mono_ms - summary->busy_since_mono : 0;
 
@@ -217,14 +226,17 @@ static enum error_kind target_is_out(const struct engine *engine, const struct d
     return ERROR_NONE;
 }
 
-static void count_left(const struct run *run, int64_t *ret_unsent, int64_t *ret_unstored, int64_t *ret_unprocessed)
+enum error_kind target_is_out(const struct target_run *target, char *ret_words, size_t size)
 {
-    struct engine_event places = { 0 };
+    struct deliver_summary summary;
+    enum error_kind kind;
 
-    fill_places(run, &places);
-    *ret_unsent = places.queued;
-    *ret_unstored = places.flying;
-    *ret_unprocessed = places.stored;
+    deliver_summarise(target->deliver, &summary);
+    kind = judge_target(target->engine, &summary);
+    (void)snprintf(ret_words, size, "%s", summary.words[0] != '\0'         ? summary.words
+                                          : summary.busy_since_mono > 0 ? "LightRAG says \"not now\" for too long"
+                                                                        : "LightRAG gives no usable answer to inserts");
+    return kind;
 }
 
 static enum run_result judge_end(const struct run *run)
@@ -234,23 +246,34 @@ static enum run_result judge_end(const struct run *run)
     return has_open_gap_or_failures(run) ? RUN_PARTIAL : RUN_SUCCESS;
 }
 
-static void interrupt_run(struct run *run, enum error_kind kind, const struct deliver_summary *summary, int64_t left)
+/* Only removals are left, and these wait for an idle moment of the server: without --wait, the next run goes on with them. */
+static bool only_waits_for_idle(const struct run *run, const struct engine_event *places)
 {
-    const char *words = summary->words[0] != '\0' ? summary->words
-                        : summary->busy_since_mono > 0 ? "LightRAG says \"not now\" for too long"
-                                                       : "LightRAG gives no usable answer to inserts";
+    struct deliver_summary summary;
 
-    run_fail(run, kind, "%s; %lld memories wait in the queue, the next run goes on with them", words, (long long)left);
-    run_finish(run, strcmp(run->coverage, "failed") == 0 ? RUN_FAILED : RUN_INTERRUPTED);
+    if (run->engine->request->wait || places->queued + places->flying > 0)
+        return false;
+    deliver_summarise(run->engine->targets[connector_of(run)->target].deliver, &summary);
+    return summary.removing_since_mono > 0 && run->engine->now.mono_ms - summary.removing_since_mono >= SYNC_IDLE_PATIENCE_MS;
+}
+
+static bool is_done(const struct run *run, const struct engine_event *places)
+{
+    const struct target_run *target = &run->engine->targets[connector_of(run)->target];
+
+    if (target->audit != NULL || places->queued + places->flying > 0)
+        return false;
+    if (places->removing > 0 && !only_waits_for_idle(run, places))
+        return false;
+    return !run->engine->request->wait || places->stored == 0;
 }
 
 void run_check_end(struct run *run)
 {
     struct engine *engine = run->engine;
-    struct target_run *target = &engine->targets[connector_of(run)->target];
-    struct deliver_summary summary;
+    struct engine_event places = { 0 };
     enum error_kind out;
-    int64_t unsent, unstored, unprocessed;
+    char words[400];
 
     if (run->is_finished || engine->stop_mono != 0)
         return;
@@ -265,13 +288,15 @@ void run_check_end(struct run *run)
         run_finish(run, judge_end(run));
         return;
     }
-    count_left(run, &unsent, &unstored, &unprocessed);
-    if (unsent + unstored == 0 && (!engine->request->wait || unprocessed == 0)) {
+    fill_places(run, &places);
+    if (is_done(run, &places)) {
         run_finish(run, judge_end(run));
         return;
     }
-    deliver_summarise(target->deliver, &summary);
-    out = target_is_out(engine, &summary);
-    if (out != ERROR_NONE)
-        interrupt_run(run, out, &summary, unsent + unstored + unprocessed);
+    out = target_is_out(&engine->targets[connector_of(run)->target], words, sizeof words);
+    if (out == ERROR_NONE)
+        return;
+    run_fail(run, out, "%s; %lld memories wait in the queue, the next run goes on with them", words,
+             (long long)(places.queued + places.flying + places.removing + places.stored));
+    run_finish(run, strcmp(run->coverage, "failed") == 0 ? RUN_FAILED : RUN_INTERRUPTED);
 }

@@ -7,6 +7,34 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Into engine->name. */
+static void name_document(struct engine *engine, const struct memory_row *row)
+{
+    const struct stream_run *stream = engine_find_stream(engine, row->stream);
+
+    text_clear(&engine->name);
+    if (row->name.size > 0)
+        (void)text_append_bytes(&engine->name, row->name.data, row->name.size);
+    else
+        identity_document_name(&engine->name, stream != NULL ? stream->source : "", stream != NULL ? stream->context : "", row->id);
+}
+
+static bool replaces(const struct engine *engine, const struct stream_run *stream)
+{
+    return stream != NULL && stream->connector != SIZE_MAX && engine->settings->connectors[stream->connector].replaces;
+}
+
+void target_remove(struct target_run *target, const struct memory_row *row)
+{
+    struct deliver_removal removal = {
+        .seq = row->seq, .stream = row->stream, .wanted = row->wanted, .settle_until_ms = row->settle_until_ms,
+    };
+
+    name_document(target->engine, row);
+    removal.name = target->engine->name.data;
+    deliver_remove(target->deliver, &removal, target->engine->now);
+}
+
 /* ---- What the machine says ---- */
 
 static void on_change(void *context, const struct change *change)
@@ -49,6 +77,71 @@ static void on_machine_change(void *context, const struct change *change)
         give_up_texts(target->engine, change);
 }
 
+/* Gone from the server, and its text was given up: only a listing can bring it back. Named until then. */
+void target_lose(struct target_run *target, struct memory_row *row, enum memory_state from)
+{
+    static const struct slice nothing = { "", 0 };
+    struct engine *engine = target->engine;
+    struct dead_letter letter = {
+        .letter = state_next_letter(engine->state), .dead_class = DEAD_LOST, .stream = row->stream, .seq = row->seq, .attempts = 1, .times = 1,
+        .words = "LightRAG lost it, and its text was given up here (state.keep_texts: unfinished)",
+        .first_ms = engine->now.wall_ms, .last_ms = engine->now.wall_ms, .position = -1, .length = -1,
+    };
+
+    row->state = MEMORY_SKIPPED;
+    row->wanted = WANTED_NOTHING;
+    row->text_size = 0;
+    memset(row->revision, 0, sizeof row->revision); /* whatever a listing shows is new */
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = row, .from = from, .text = &nothing });
+    on_change(target, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+}
+
+/* Its rows are to go. A revision that waited takes the place, text and all; the machine looks only for rows of other revisions. */
+static void begin_removal(struct target_run *target, struct memory_row *row, enum memory_state from)
+{
+    struct engine *engine = target->engine;
+    struct slice text;
+    struct error err = { 0 };
+    int found = 0;
+
+    text_clear(&engine->text);
+    if (row->wanted != WANTED_GONE)
+        found = state_get_newer(engine->state, row->seq, row->revision, &engine->text, &err);
+    if (found < 0) {
+        engine_break(engine, &err);
+        return;
+    }
+    if (row->wanted == WANTED_NOTHING)
+        row->wanted = WANTED_NEWER; /* the server holds another revision than the one that we have */
+    text = (struct slice){ engine->text.data, engine->text.size };
+    if (found > 0)
+        row->text_size = (int64_t)text.size;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = row, .from = from, .text = found > 0 ? &text : NULL });
+    if (found > 0)
+        engine_apply(engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = row->seq });
+    target_remove(target, row);
+}
+
+/* Nothing of it is left at the server, or its own revision is there. */
+static void end_removal(struct target_run *target, struct memory_row *row, const struct member_change *facts)
+{
+    static const struct slice nothing = { "", 0 };
+    bool is_gone = facts->to == MEMORY_GONE;
+
+    row->wanted = WANTED_NOTHING;
+    if (facts->batch != 0)
+        row->batch = facts->batch;
+    row->not_before_ms = 0;
+    if (is_gone)
+        row->text_size = 0;
+    if (facts->to == MEMORY_QUEUED && row->text_size == 0) {
+        target_lose(target, row, MEMORY_REMOVING);
+        return;
+    }
+    engine_apply(target->engine, &(struct change){
+        .kind = CHANGE_MEMORY_SET, .memory = row, .from = MEMORY_REMOVING, .text = is_gone ? &nothing : NULL });
+}
+
 static void on_member(void *context, const struct member_change *facts)
 {
     struct target_run *target = context;
@@ -66,7 +159,24 @@ static void on_member(void *context, const struct member_change *facts)
         row.attempts = facts->attempts;
     if (facts->settle_until_ms >= 0)
         row.settle_until_ms = facts->settle_until_ms;
-    engine_apply(target->engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = facts->from });
+    if (facts->to == MEMORY_SKIPPED)
+        target_lose(target, &row, facts->from);
+    else if (facts->to == MEMORY_REMOVING)
+        begin_removal(target, &row, facts->from);
+    else if (facts->from == MEMORY_REMOVING)
+        end_removal(target, &row, facts);
+    else
+        engine_apply(target->engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = facts->from });
+}
+
+static void on_sweep_row(void *context, const struct sink_row *row)
+{
+    audit_on_row(context, row);
+}
+
+static void on_swept(void *context, bool is_complete)
+{
+    audit_on_end(context, is_complete);
 }
 
 static void on_command(void *context, const struct deliver_command *command)
@@ -75,6 +185,7 @@ static void on_command(void *context, const struct deliver_command *command)
 
     target->pending = mem_grow(target->pending, target->pending_count, &target->pending_capacity, sizeof *target->pending);
     target->pending[target->pending_count].kind = command->kind;
+    target->pending[target->pending_count].after_commit = command->after_commit;
     target->pending[target->pending_count].batch = command->batch;
     target->pending[target->pending_count].page = command->page;
     (void)snprintf(target->pending[target->pending_count].track, TRACK_SIZE, "%s", command->track != NULL ? command->track : "");
@@ -131,22 +242,28 @@ struct loading {
 static void read_memory(struct loading *loading, const struct memory_row *row)
 {
     struct engine *engine = loading->target->engine;
-    struct stream_run *stream = engine_find_stream(engine, row->stream);
     struct deliver_memory *memory;
 
     loading->memories = mem_grow(loading->memories, loading->count, &loading->capacity, sizeof *loading->memories);
     memory = &loading->memories[loading->count++];
     *memory = (struct deliver_memory){
         .seq = row->seq, .stream = row->stream, .attempts = row->attempts, .settle_until_ms = row->settle_until_ms, .text_size = row->text_size,
+        .wanted = row->wanted, .replaces = replaces(engine, engine_find_stream(engine, row->stream)),
     };
     identity_revision_mark(row->revision, memory->mark);
-    if (row->name.size > 0) {
-        memory->name = mem_copy_bytes(row->name.data, row->name.size);
-        return;
-    }
-    text_clear(&engine->name);
-    identity_document_name(&engine->name, stream != NULL ? stream->source : "", stream != NULL ? stream->context : "", row->id);
+    name_document(engine, row);
     memory->name = mem_copy_bytes(engine->name.data, engine->name.size);
+}
+
+void target_take_up(struct target_run *target, const struct memory_row *row)
+{
+    struct loading loading = { .target = target };
+
+    read_memory(&loading, row);
+    loading.memories[0].wanted = WANTED_NOTHING;
+    deliver_take_up(target->deliver, loading.memories, 1, row->state, target->engine->now);
+    mem_free((void *)(uintptr_t)loading.memories[0].name);
+    mem_free(loading.memories);
 }
 
 static bool on_row(void *context, const struct memory_row *row)
@@ -161,6 +278,12 @@ static bool on_batch(void *context, const struct batch_row *row)
 
     loading->batches = mem_grow(loading->batches, loading->batch_count, &loading->batch_capacity, sizeof *loading->batches);
     loading->batches[loading->batch_count++] = *row;
+    return true;
+}
+
+static bool on_removing(void *context, const struct memory_row *row)
+{
+    target_remove(context, row);
     return true;
 }
 
@@ -185,6 +308,8 @@ static int load_batches(struct target_run *target, struct error *err)
     }
     mem_free(loading.memories);
     mem_free(loading.batches);
+    if (result == 0)
+        result = state_each_removing(target->engine->state, target->row.target, on_removing, target, err);
     return result;
 }
 
@@ -195,7 +320,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
     const struct engine_connector *connector = NULL;
     struct deliver_out out = {
         .context = target, .change = on_machine_change, .member = on_member, .command = on_command, .note = on_note, .notice = on_notice,
-        .next_batch = next_batch, .next_letter = next_letter, .random = next_random,
+        .next_batch = next_batch, .next_letter = next_letter, .random = next_random, .sweep_row = on_sweep_row, .swept = on_swept,
     };
     struct deliver_settings machine;
 
@@ -217,6 +342,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
         .backoff_multiplier = connector != NULL ? connector->backoff_multiplier : 2.0,
         .max_backoff_ms = connector != NULL ? connector->max_backoff_ms : 60 * 1000,
         .workspace = settings->workspace,
+        .known_workspace = target->workspace_is_known && !engine->accepts_target ? target->workspace : NULL,
     };
     target->sink = settings->sink;
     target->deliver = deliver_new(&machine, &out);
@@ -231,6 +357,7 @@ void target_done(struct target_run *target)
         sink_storage_done(&target->calls[i]->storage);
         mem_free(target->calls[i]);
     }
+    audit_free(target->audit);
     mem_free(target->calls);
     mem_free(target->pending);
     deliver_free(target->deliver);
@@ -267,6 +394,7 @@ static void offer(struct target_run *target, bool more_coming)
 
 void target_step(struct target_run *target, bool more_coming)
 {
+    audit_step(target);
     deliver_tick(target->deliver, target->engine->now);
     if (!engine_is_stopping(target->engine))
         offer(target, more_coming);
@@ -335,6 +463,19 @@ static int build_insert(struct target_run *target, struct call *call, struct htt
     return 0;
 }
 
+static void build_delete(struct target_run *target, struct call *call, struct http_request *request)
+{
+    size_t count = deliver_doomed_count(target->deliver);
+    const char **ids = mem_alloc_array(count > 0 ? count : 1, sizeof *ids);
+
+    for (size_t i = 0; i < count; i++)
+        ids[i] = deliver_doomed_id(target->deliver, i);
+    target->deleted_rows += (int64_t)count;
+    log_info("target", target->engine->settings->targets[target->index].name, "deleting %zu documents of replaced or removed memories", count);
+    sink_request_delete(&target->sink, &call->storage, ids, count, request);
+    mem_free(ids);
+}
+
 static int build(struct target_run *target, struct call *call, int64_t page, const char *track, struct http_request *request, struct error *err)
 {
     switch (call->kind) {
@@ -357,6 +498,9 @@ static int build(struct target_run *target, struct call *call, int64_t page, con
         break;
     case DELIVER_REPROCESS:
         sink_request_reprocess(&target->sink, &call->storage, request);
+        break;
+    case DELIVER_DELETE:
+        build_delete(target, call, request);
         break;
     }
     return 0;
@@ -405,7 +549,7 @@ static void start_call(struct target_run *target, enum deliver_command_kind kind
 bool target_wants_commit(const struct target_run *target)
 {
     for (size_t i = 0; i < target->pending_count; i++)
-        if (target->pending[i].kind == DELIVER_INSERT)
+        if (target->pending[i].after_commit)
             return true;
     return false;
 }
@@ -418,7 +562,7 @@ void target_send_pending(struct target_run *target, bool committed)
     /* Starting one may bring new ones: those are behind count and wait for the next turn. */
     for (size_t i = 0; i < count && !target->engine->is_broken; i++) {
         __typeof__(*target->pending) command = target->pending[i];
-        if (command.kind == DELIVER_INSERT && !committed) {
+        if (command.after_commit && !committed) {
             target->pending[kept++] = command;
             continue;
         }
@@ -431,10 +575,19 @@ void target_send_pending(struct target_run *target, bool committed)
 
 /* ---- Answers ---- */
 
+/* A server that does not tell its workspace, for want of a key, says nothing about who it is. */
 static void keep_identity(struct target_run *target, const struct sink_health *health)
 {
+    bool is_other = target->workspace_is_known && health->has_workspace && strcmp(target->workspace, health->workspace) != 0;
+
+    if (is_other && !target->engine->accepts_target)
+        return; /* the machine stops it */
+    if (health->has_workspace) {
+        (void)snprintf(target->workspace, sizeof target->workspace, "%s", health->workspace);
+        target->workspace_is_known = true;
+    }
     target->row.version = health->version;
-    target->row.workspace = health->workspace;
+    target->row.workspace = target->workspace;
     target->row.seen_ms = target->engine->now.wall_ms;
     target->row.last_error = "";
     engine_apply(target->engine, &(struct change){ .kind = CHANGE_TARGET, .target = &target->row });
@@ -484,8 +637,9 @@ static void on_answer(void *owner, http_id id, const struct http_answer *answer)
     struct sink_health health;
     struct sink_counts counts;
     struct sink_pipeline pipeline;
+    struct sink_page page;
     int64_t total;
-    bool has_next = false;
+    bool has_begun;
 
     (void)id;
     call->is_busy = false;
@@ -515,12 +669,16 @@ static void on_answer(void *owner, http_id id, const struct http_answer *answer)
         deliver_on_track(deliver, call->batch, &verdict, target->engine->now);
         break;
     case DELIVER_LIST:
-        sink_read_listing(answer, on_row_of_listing, call, &total, &has_next, &verdict);
-        deliver_on_list(deliver, has_next, &verdict, target->engine->now);
+        sink_read_listing(answer, on_row_of_listing, call, &page, &verdict);
+        deliver_on_list(deliver, &page, &verdict, target->engine->now);
         break;
     case DELIVER_REPROCESS:
         sink_judge(answer, &verdict);
         deliver_on_reprocess(deliver, &verdict, target->engine->now);
+        break;
+    case DELIVER_DELETE:
+        has_begun = sink_judge_delete(answer, &verdict);
+        deliver_on_delete(deliver, has_begun, &verdict, target->engine->now);
         break;
     }
 }

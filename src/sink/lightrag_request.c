@@ -168,3 +168,19 @@ void sink_request_reprocess(const struct sink_settings *settings, struct sink_st
     prepare(settings, storage, "/documents/reprocess_failed");
     fill(settings, storage, "POST", SMALL_ANSWER, ret_request);
 }
+
+void sink_request_delete(const struct sink_settings *settings, struct sink_storage *storage, const char *const *ids, size_t count,
+                         struct http_request *ret_request)
+{
+    text_clear(&storage->body);
+    prepare(settings, storage, "/documents/delete_document");
+    (void)text_append(&storage->body, "{\"doc_ids\":[");
+    for (size_t i = 0; i < count; i++) {
+        (void)text_append(&storage->body, i > 0 ? ",\"" : "\"");
+        json_escape(&storage->body, ids[i], strlen(ids[i]));
+        (void)text_append_char(&storage->body, '"');
+    }
+    (void)text_append(&storage->body, "],\"delete_file\":false,\"delete_llm_cache\":false}");
+    fill(settings, storage, "DELETE", SMALL_ANSWER, ret_request);
+    ret_request->unrepeatable = true;
+}

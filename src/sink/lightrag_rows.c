@@ -106,24 +106,27 @@ void sink_read_track(const struct http_answer *answer, void (*each)(void *contex
     yyjson_doc_free(document);
 }
 
-void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_rows,
-                       bool *ret_has_next, struct sink_verdict *ret_verdict)
+void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context,
+                       struct sink_page *ret_page, struct sink_verdict *ret_verdict)
 {
     yyjson_doc *document;
     yyjson_val *list;
 
-    *ret_rows = 0;
-    *ret_has_next = false;
+    *ret_page = (struct sink_page){ .total = -1 };
     if (find_documents(answer, ret_verdict, &document, &list)) {
-        yyjson_val *has_next = yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(document), "pagination"), "has_next");
-        *ret_rows = (int64_t)yyjson_arr_size(list);
-        *ret_has_next = yyjson_is_true(has_next);
+        yyjson_val *pagination = yyjson_obj_get(yyjson_doc_get_root(document), "pagination");
+        yyjson_val *has_next = yyjson_obj_get(pagination, "has_next");
+        yyjson_val *total = yyjson_obj_get(pagination, "total_count");
+        ret_page->rows = (int64_t)yyjson_arr_size(list);
+        ret_page->has_next = yyjson_is_true(has_next);
+        if (yyjson_is_uint(total) && yyjson_get_uint(total) <= INT32_MAX)
+            ret_page->total = (int64_t)yyjson_get_uint(total);
         /* Absence may be concluded from a whole listing only. */
         if (!read_rows(list, each, context))
             doubt(answer, ret_verdict, "its documents are not all rows");
         else if (!yyjson_is_bool(has_next))
             doubt(answer, ret_verdict, "not a word whether another page follows");
-        else if (*ret_has_next && *ret_rows == 0)
+        else if (ret_page->has_next && ret_page->rows == 0)
             doubt(answer, ret_verdict, "an empty page that another one should follow: that would never end");
     }
     yyjson_doc_free(document);

@@ -1,4 +1,4 @@
-/* lightrag_server.c - what LightRAG says about itself: version and workspace, how many documents, whether its pipeline runs. */
+/* lightrag_server.c - what LightRAG says about itself: version and workspace, how many documents, whether its pipeline runs, whether it deletes. */
 #include "sink/sink_internal.h"
 
 #include <string.h>
@@ -114,4 +114,24 @@ void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *
         ret_pipeline->recovery_required = yyjson_is_true(yyjson_obj_get(root, "recovery_required"));
     }
     yyjson_doc_free(document);
+}
+
+/* ---- /documents/delete_document ---- */
+
+bool sink_judge_delete(const struct http_answer *answer, struct sink_verdict *ret_verdict)
+{
+    yyjson_doc *document;
+    bool has_begun = false;
+
+    if (sink_judge_question(answer, ret_verdict, &document)) {
+        const char *word = sink_get_string(yyjson_doc_get_root(document), "status");
+        has_begun = strcmp(word, "deletion_started") == 0;
+        if (!has_begun) {
+            /* "busy", "not_allowed", and every word to come: nothing was done that we could rely on. */
+            ret_verdict->scope = SINK_BUSY;
+            sink_say(ret_verdict, "LightRAG does not delete now (%.60s)", word[0] != '\0' ? word : "no word");
+        }
+    }
+    yyjson_doc_free(document);
+    return has_begun;
 }

@@ -55,6 +55,11 @@ void sink_request_listing(const struct sink_settings *settings, struct sink_stor
                           struct http_request *ret_request); /* created_at descending */
 void sink_request_reprocess(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
 
+/* DELETE /documents/delete_document: rows by the server's ids, in one call; neither files nor the model's cache. */
+enum { SINK_DELETE_MAXIMUM = 1000 };
+void sink_request_delete(const struct sink_settings *settings, struct sink_storage *storage, const char *const *ids, size_t count,
+                         struct http_request *ret_request);
+
 /* ---- Answers ---- */
 
 /* What an answer says about the target, before anything else is looked at. */
@@ -95,6 +100,9 @@ void sink_judge_insert(const struct http_answer *answer, const char *const *name
 /* Any other answer: scope, status, words; insert stays NONE. */
 void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdict);
 
+/* Of a delete: true: the server began (a receipt: what is gone, a listing shows). SINK_BUSY: it did nothing. */
+bool sink_judge_delete(const struct http_answer *answer, struct sink_verdict *ret_verdict);
+
 struct sink_health {
     enum sink_dialect dialect;    /* UNKNOWN: a version that is neither; words say which */
     char version[32];             /* without a leading v */
@@ -133,8 +141,12 @@ struct sink_row {                 /* borrowed during the callback */
  * the doubt are still true, but absence from them proves nothing. */
 void sink_read_track(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_total,
                      struct sink_verdict *ret_verdict);
-/* ret_has_next: another page follows. */
-void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context, int64_t *ret_rows,
-                       bool *ret_has_next, struct sink_verdict *ret_verdict);
+struct sink_page {
+    int64_t rows;                 /* in this answer */
+    int64_t total;                /* in the whole listing, when this page was made; -1: not told */
+    bool has_next;                /* another page follows */
+};
+void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context,
+                       struct sink_page *ret_page, struct sink_verdict *ret_verdict);
 
 #endif

@@ -81,6 +81,9 @@ int state_each_removing(struct state *state, int64_t target, bool (*each)(void *
 /* All memories of a stream (0: of all), in order of arrival, after a seq (0: from the first). */
 int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bool (*each)(void *context, const struct memory_row *row),
                       void *context, struct error *err);
+/* What the last complete listings did not show. */
+int state_each_absence(struct state *state, int64_t stream, bool (*each)(void *context, int64_t seq, int64_t since_ms), void *context,
+                       struct error *err);
 int state_each_target(struct state *state, bool (*each)(void *context, const struct target_row *row), void *context, struct error *err);
 int state_each_stream(struct state *state, bool (*each)(void *context, const struct stream_row *row), void *context, struct error *err);
 

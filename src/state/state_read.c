@@ -409,6 +409,22 @@ int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bo
     return give_memories(state, EACH_MEMORY, &binder, "reading memories", each, context, err);
 }
 
+int state_each_absence(struct state *state, int64_t stream, bool (*each)(void *context, int64_t seq, int64_t since_ms), void *context,
+                       struct error *err)
+{
+    struct binder binder;
+    int more;
+
+    if (state_list_begin(state, EACH_ABSENCE, &binder, err) < 0)
+        return -1;
+    bind_number(&binder, stream);
+    while ((more = state_step(state, &binder, "reading absences", err)) > 0)
+        if (!each(context, column_number(binder.statement, 0), column_number(binder.statement, 1)))
+            break;
+    state_list_end(state, EACH_ABSENCE);
+    return more < 0 ? -1 : 0;
+}
+
 int state_each_open_batch(struct state *state, int64_t target, bool (*each)(void *context, const struct batch_row *row), void *context,
                           struct error *err)
 {

@@ -54,6 +54,8 @@ static const char schema_2[] =
     "CREATE TABLE newer(seq INTEGER PRIMARY KEY, revision BLOB NOT NULL, text TEXT NOT NULL);"
     "CREATE TABLE marks(owner INTEGER NOT NULL, kind INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY(owner, kind)) WITHOUT ROWID;"
     "CREATE TABLE absences(seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, since_ms INTEGER NOT NULL);"
+    "ALTER TABLE runs ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE runs ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX memories_removing ON memories(target, seq) WHERE state=6;";
 
 /* Every schema change is one row, never edited once released. */

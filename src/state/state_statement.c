@@ -14,7 +14,7 @@
     "letter, class, ending, d.stream, d.seq, run, fingerprint, http_status, words, d.attempts, times, first_ms, last_ms, position, length, raw"
 #define RUN_COLUMNS                                                                                                                               \
     "run, connector, started_by, started_ms, finished_ms, result, error_kind, error, asked_range, asked_limit, coverage, fetched, new, changed, "      \
-    "unchanged, skipped, malformed, duplicates, sent, stored, processed, failed, retried, requests, bytes"
+    "unchanged, skipped, malformed, duplicates, sent, stored, processed, failed, retried, requests, bytes, replaced, removed"
 
 /* state = 1 and state = 2 are written as numbers, not bound: only so does SQLite see that a partial index may be used. */
 static const char *const sql[STATEMENTS] = {
@@ -46,14 +46,14 @@ static const char *const sql[STATEMENTS] = {
                    "http_status=excluded.http_status, words=excluded.words, attempts=excluded.attempts, times=excluded.times, "
                    "first_ms=excluded.first_ms, last_ms=excluded.last_ms, position=excluded.position, length=excluded.length, "
                    "raw=coalesce(excluded.raw, raw)",
-    [PUT_RUN] = "INSERT OR REPLACE INTO runs(" RUN_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_RUN] = "INSERT OR REPLACE INTO runs(" RUN_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_COUNT] = "INSERT INTO counts(stream, kind, value) VALUES(?,?,?) ON CONFLICT(stream, kind) DO UPDATE SET value=value+excluded.value",
 
     [PUT_NEWER] = "INSERT OR REPLACE INTO newer(seq, revision, text) VALUES(?,?,?)",
     [DROP_NEWER] = "DELETE FROM newer WHERE seq=?",
     [PUT_MARK] = "INSERT OR REPLACE INTO marks(owner, kind, value) VALUES(?,?,?)",
     [DROP_MARK] = "DELETE FROM marks WHERE owner=? AND kind=?",
-    [PUT_ABSENCE] = "INSERT OR IGNORE INTO absences(seq, stream, since_ms) VALUES(?,?,?)",
+    [PUT_ABSENCE] = "INSERT OR REPLACE INTO absences(seq, stream, since_ms) VALUES(?,?,?)",
     [DROP_ABSENCE] = "DELETE FROM absences WHERE seq=?",
 
     [FIND_TARGET] = "SELECT " TARGET_COLUMNS " FROM targets WHERE name=?",
@@ -74,6 +74,7 @@ static const char *const sql[STATEMENTS] = {
     [GET_MARK] = "SELECT value FROM marks WHERE owner=? AND kind=?",
     [GET_ABSENCE] = "SELECT since_ms FROM absences WHERE seq=?",
     [EACH_REMOVING] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=6 AND target=? ORDER BY seq",
+    [EACH_ABSENCE] = "SELECT seq, since_ms FROM absences WHERE stream=? ORDER BY seq",
     [EACH_MEMORY] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE seq>? AND (?2=0 OR stream=?2) ORDER BY seq",
 
     [EACH_QUEUED] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=1 AND target=? AND not_before_ms<=? ORDER BY seq",

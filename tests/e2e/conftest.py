@@ -70,7 +70,7 @@ class Program:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORY_", "LIGHTRAG_", "XDG_"))}
         self.env.update(HOME=str(self.folder), TERM="dumb")
 
-    def write_config(self, memory_url, lightrag_url, text="", connector="", lightrag="", memory=""):
+    def write_config(self, memory_url, lightrag_url, text="", connector="", lightrag="", memory="", ingestion=""):
         self.config = self.folder / "config.yaml"
         self.config.write_text(f"""
 memory_api: {{ url: {memory_url}, max_retries: 0{memory} }}
@@ -80,7 +80,7 @@ lightrag:
 connectors:
   - id: life
     context_id: ctx
-    ingestion: {{ query_range: all, query_limit: 100000 }}
+    ingestion: {{ query_range: all, query_limit: 100000{ingestion} }}
 {connector}
 state: {{ disk_reserve: 0 }}
 {text}

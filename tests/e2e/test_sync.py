@@ -41,6 +41,7 @@ def test_once_and_proven(program, pair):
 
 def test_changed_memory_is_counted_and_waits(program, pair):
     source, target = pair
+    program.write_config(source.url, target.url, ingestion=", on_update: keep")
     program.sync("--wait")
     source.control(memories=memories(20, transcript="All changed."))
     run = program.sync("--wait")

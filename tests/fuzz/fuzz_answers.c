@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct source_verdict source;
     size_t rows = 0;
     int64_t total;
-    bool has_next;
+    struct sink_page page;
     char *body;
 
     if (size < 2)
@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sink_read_counts(&answer, &counts, &verdict);
     sink_read_pipeline(&answer, &pipeline, &verdict);
     sink_read_track(&answer, on_row, &rows, &total, &verdict);
-    sink_read_listing(&answer, on_row, &rows, &total, &has_next, &verdict);
+    sink_read_listing(&answer, on_row, &rows, &page, &verdict);
+    (void)sink_judge_delete(&answer, &verdict);
     source_judge(&endpoint, "c", &answer, (enum splitter_end)(data[1] % 5), data[1], &source);
     mem_free(body);
     return 0;

@@ -229,7 +229,7 @@ static void answer_list(struct desk *desk, const struct rows *rows, bool has_nex
     (void)must_take(desk, DELIVER_LIST);
     for (size_t i = 0; i < rows->count; i++)
         deliver_on_list_row(desk->deliver, &rows->row[i]);
-    deliver_on_list(desk->deliver, has_next, &well, desk->now);
+    deliver_on_list(desk->deliver, &(struct sink_page){ .rows = (int64_t)rows->count, .total = -1, .has_next = has_next }, &well, desk->now);
 }
 
 /* A fresh desk with one batch of count memories whose insert is under way. */
@@ -315,7 +315,7 @@ static void test_14_waits_for_the_settle_time(void **state)
     for (int64_t waited = 0; waited < 59000; waited += 1000) {
         pass_time(&desk, 1000);
         if (take(&desk, DELIVER_LIST, &command))
-            deliver_on_list(desk.deliver, false, &well, desk.now);
+            deliver_on_list(desk.deliver, &(struct sink_page){ .total = -1 }, &well, desk.now);
         if (take(&desk, DELIVER_ASK_HEALTH, &command)) {
             struct sink_health health = { .dialect = SINK_14, .version = "1.4.9.9" };
             deliver_on_health(desk.deliver, &health, &well, desk.now);
@@ -447,7 +447,7 @@ static void answer_500s(struct desk *desk, const struct sink_verdict *poison, in
         struct deliver_command command;
         pass_time(desk, 61000);
         if (take(desk, DELIVER_LIST, &command))
-            deliver_on_list(desk->deliver, false, &well, desk->now);
+            deliver_on_list(desk->deliver, &(struct sink_page){ .total = -1 }, &well, desk->now);
         while (take(desk, DELIVER_TRACK, &command))
             deliver_on_track(desk->deliver, command.batch, &well, desk->now);
         while (take(desk, DELIVER_INSERT, &command)) {
@@ -645,7 +645,7 @@ static void test_lost_in_the_servers_memory(void **state)
             deliver_on_track(desk.deliver, command.batch, &well, desk.now);
         if (take(&desk, DELIVER_LIST, &command)) {
             assert_true(i >= 59); /* not before the patience with storing is over */
-            deliver_on_list(desk.deliver, false, &well, desk.now);
+            deliver_on_list(desk.deliver, &(struct sink_page){ .total = -1 }, &well, desk.now);
         }
         was_sent_again = take(&desk, DELIVER_INSERT, &command);
     }

@@ -66,7 +66,7 @@ static void test_names_are_there(void **state)
         assert_non_null(batch_action_name((enum batch_action)i));
     for (int i = 0; i <= MEMBER_DEAD_FOREIGN; i++)
         assert_non_null(member_action_name((enum member_action)i));
-    for (int i = 0; i <= PULL_SKIP; i++)
+    for (int i = 0; i <= PULL_FORGET; i++)
         assert_non_null(pull_action_name((enum pull_action)i));
     assert_string_equal(batch_phase_name(PHASE_NEVER), "never");
 }

@@ -147,9 +147,29 @@ static void test_track_and_listing(void **state)
     sink_storage_done(&storage);
 }
 
+static void test_delete(void **state)
+{
+    static const char *const ids[] = { "doc-1", "doc-\"2" };
+    struct sink_storage storage = { 0 };
+    struct http_request request;
+    (void)state;
+
+    sink_storage_init(&storage);
+    sink_request_delete(&with_key, &storage, ids, 2, &request);
+    assert_string_equal(request.method, "DELETE");
+    assert_string_equal(request.url, "http://127.0.0.1:9621/rag/documents/delete_document");
+    assert_string_equal(request.body, "{\"doc_ids\":[\"doc-1\",\"doc-\\\"2\"],\"delete_file\":false,\"delete_llm_cache\":false}");
+    assert_int_equal(request.body_size, strlen(request.body));
+    assert_true(request.unrepeatable);
+    assert_true(has_header(&request, "X-API-Key: s3cret"));
+    assert_true(has_header(&request, "Content-Type: application/json"));
+    sink_storage_done(&storage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_delete),
         cmocka_unit_test(test_insert_bodies),
         cmocka_unit_test(test_insert_request),
         cmocka_unit_test(test_questions),

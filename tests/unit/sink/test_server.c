@@ -114,9 +114,36 @@ static void test_pipeline(void **state)
     }
 }
 
+/* Whatever is not the one word means that nothing was begun; only silence leaves a doubt. */
+static void test_delete(void **state)
+{
+    static const struct { const char *why; int status; const char *body; enum sink_scope scope; bool has_begun; } rows[] = {
+        { "begun", 200, "{\"status\":\"deletion_started\",\"message\":\"x\",\"doc_id\":\"doc-1\"}", SINK_WELL, true },
+        { "busy with 200", 200, "{\"status\":\"busy\",\"message\":\"Pipeline is busy with another operation.\"}", SINK_BUSY, false },
+        { "not allowed", 200, "{\"status\":\"not_allowed\"}", SINK_BUSY, false },
+        { "a word to come", 200, "{\"status\":\"scheduled\"}", SINK_BUSY, false },
+        { "no word", 200, "{}", SINK_BUSY, false },
+        { "a conflict", 409, "{\"detail\":\"x\"}", SINK_BUSY, false },
+        { "dropping storages", 503, "", SINK_BUSY, false },
+        { "refused", 422, "{\"detail\":[]}", SINK_STRANGE, false },
+        { "the key", 403, "{\"detail\":\"Invalid API Key\"}", SINK_DENIED, false },
+        { "nonsense", 200, "<html>", SINK_SILENT, false },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct http_answer answer = answer_text(rows[i].status, rows[i].body);
+        struct sink_verdict verdict;
+        bool has_begun = sink_judge_delete(&answer, &verdict);
+        if (verdict.scope != rows[i].scope || has_begun != rows[i].has_begun)
+            fail_msg("%s: scope %d, begun %d", rows[i].why, verdict.scope, has_begun);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_delete),
         cmocka_unit_test(test_health),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_pipeline),

@@ -465,13 +465,13 @@ static void test_version_1_becomes_version_2(void **unused)
     state = fixture_open();
     fixture_fill(state, 3);
     state_free(state);
-    execute_sql("DROP TABLE newer; DROP TABLE marks; DROP TABLE absences; DROP INDEX memories_removing; PRAGMA user_version=1");
+    execute_sql("DROP TABLE newer; DROP TABLE marks; DROP TABLE absences; ALTER TABLE runs DROP COLUMN replaced; ALTER TABLE runs DROP COLUMN removed; DROP INDEX memories_removing; PRAGMA user_version=1");
 
     state = fixture_open();
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
-    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 1, .mark_kind = MARK_WIDEN, .mark_value = 2 }, &err), err);
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 1, .mark_kind = MARK_LISTED_MS, .mark_value = 2 }, &err), err);
     ASSERT_WORKS(state_commit(state, &err), err);
-    ASSERT_WORKS(state_get_mark(state, 1, MARK_WIDEN, &mark, &err), err);
+    ASSERT_WORKS(state_get_mark(state, 1, MARK_LISTED_MS, &mark, &err), err);
     assert_int_equal(mark, 2);
     state_free(state);
     assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2);

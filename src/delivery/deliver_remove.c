@@ -1,0 +1,387 @@
+/* deliver_remove.c - removals: the rows of memories that were replaced or deleted at the source.
+ *
+ * A round serves all that are to go at that moment: a walk over the listing finds their rows (look), the pipeline must be idle (wait), one request
+ * deletes them all, the pipeline must be idle again, and another walk proves that they are gone. The server does not say when a
+ * delete ends, answers "started" for rows that it never had, and forgets a delete when it is killed: only the walk counts.
+ * Rows are found anew in every round, so that nothing but the memory's state has to be durable before the request. */
+#include "delivery/deliver_internal.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* ---- Who is to go ---- */
+
+static struct removal *find_removal(struct deliver *deliver, int64_t seq)
+{
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        if (deliver->removals[i].seq == seq)
+            return &deliver->removals[i];
+    return NULL;
+}
+
+void deliver_remove(struct deliver *deliver, const struct deliver_removal *what, struct moment now)
+{
+    struct removal *removal = find_removal(deliver, what->seq);
+    int64_t settle = what->settle_until_ms - now.wall_ms;
+
+    if (removal != NULL) {
+        removal->wanted = what->wanted;
+        return;
+    }
+    deliver->removals = mem_grow(deliver->removals, deliver->removal_count, &deliver->removal_capacity, sizeof *deliver->removals);
+    removal = &deliver->removals[deliver->removal_count++];
+    *removal = (struct removal){ .seq = what->seq, .stream = what->stream, .name = mem_copy_string(what->name), .wanted = what->wanted };
+    if (settle > deliver->settings.settle_ms)
+        settle = deliver->settings.settle_ms; /* a clock jumped */
+    removal->settle_mono = settle > 0 ? now.mono_ms + settle : 0;
+}
+
+void deliver_remove_row(struct deliver *deliver, const char *id)
+{
+    struct doomed *stray;
+
+    if (strlen(id) >= sizeof stray->id)
+        return;
+    deliver->strays = mem_grow(deliver->strays, deliver->stray_count, &deliver->stray_capacity, sizeof *deliver->strays);
+    stray = &deliver->strays[deliver->stray_count++];
+    *stray = (struct doomed){ .created_ms = -1 };
+    (void)snprintf(stray->id, sizeof stray->id, "%s", id);
+}
+
+void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index)
+{
+    const struct member *member = &batch->members[index];
+    int64_t settle = batch->settle_mono > member->settle_mono ? batch->settle_mono : member->settle_mono;
+    struct member_change facts = {
+        .seq = member->seq, .stream = member->stream, .from = MEMORY_FLYING, .to = MEMORY_REMOVING, .attempts = 0,
+        .settle_until_ms = settle > deliver->now.mono_ms ? deliver->now.wall_ms + (settle - deliver->now.mono_ms) : 0,
+    };
+
+    deliver->out.member(deliver->out.context, &facts);
+    deliver_drop_member(batch, index);
+}
+
+void deliver_want(struct deliver *deliver, int64_t number, int64_t seq, enum memory_wanted wanted, struct moment now)
+{
+    struct batch *batch = deliver_find_batch(deliver, number);
+
+    if (batch == NULL)
+        return;
+    deliver_begin(deliver, now);
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->members[i].seq != seq)
+            continue;
+        batch->members[i].wanted = wanted;
+        if (wanted != WANTED_NOTHING && batch->phase == PHASE_READY) {
+            deliver_turn_over(deliver, batch, i);
+            deliver_close_if_empty(deliver, batch);
+            deliver_flush(deliver);
+        }
+        return;
+    }
+}
+
+void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memories, size_t count, enum memory_state from, struct moment now)
+{
+    struct change change = { .kind = CHANGE_MEMBERS, .members_from = from, .members_to = MEMORY_FLYING };
+    struct batch *batch;
+
+    if (count == 0)
+        return;
+    deliver_begin(deliver, now);
+    batch = deliver_new_batch(deliver);
+    for (size_t i = 0; i < count; i++) {
+        (void)deliver_add_member(batch, &memories[i]);
+        if (i >= deliver->ref_capacity)
+            deliver->refs = mem_grow(deliver->refs, i, &deliver->ref_capacity, sizeof *deliver->refs);
+        deliver->refs[i] = (struct member_ref){ memories[i].seq, memories[i].stream };
+    }
+    change.members = deliver->refs;
+    change.member_count = count;
+    change.members_batch = batch->row.batch;
+    deliver->out.change(deliver->out.context, &change);
+    deliver_start_look_up(deliver, batch, true);
+    deliver_flush(deliver);
+}
+
+/* ---- Rounds ---- */
+
+static bool may_join(const struct deliver *deliver, const struct removal *removal)
+{
+    return deliver->dialect != SINK_14 || removal->settle_mono <= deliver->now.mono_ms;
+}
+
+static void rest(struct deliver *deliver)
+{
+    deliver->removing_step = deliver->removing_step > 0 ? deliver->removing_step * 2 : REMOVE_FIRST_MS;
+    if (deliver->removing_step > deliver->settings.poll_interval_ms && deliver->removing_step > 1000)
+        deliver->removing_step = deliver->settings.poll_interval_ms > 1000 ? deliver->settings.poll_interval_ms : 1000;
+    deliver->removing_mono = deliver->now.mono_ms + deliver->removing_step;
+}
+
+static void begin_round(struct deliver *deliver)
+{
+    size_t joined = 0;
+
+    for (size_t i = 0; i < deliver->removal_count; i++) {
+        struct removal *removal = &deliver->removals[i];
+        removal->is_joined = may_join(deliver, removal);
+        removal->is_foreign = false;
+        joined += removal->is_joined ? 1 : 0;
+    }
+    if (joined + deliver->stray_count == 0)
+        return;
+    deliver->removing = REMOVING_LOOK;
+    deliver->doomed_since_ms = INT64_MIN;
+    deliver->removing_deletes = 0;
+    deliver->removing_step = 0;
+    if (joined > 0)
+        return;
+    deliver_removing_begin_walk(deliver); /* strays are known by their ids */
+    deliver->removing = REMOVING_WAIT_IDLE;
+    deliver->removing_since_mono = deliver->removing_mono = deliver->now.mono_ms;
+    deliver->doomed_since_ms = INT64_MAX;
+}
+
+static void ask_pipeline(struct deliver *deliver)
+{
+    if (deliver->removing_mono > deliver->now.mono_ms || deliver->is_asking_pipeline || deliver->is_reprocessing || deliver->is_walking ||
+        deliver->inserts_in_flight > 0)
+        return;
+    deliver->is_asking_pipeline = true;
+    deliver_command(deliver, DELIVER_ASK_PIPELINE, 0, 0, NULL);
+}
+
+void deliver_removing_due(struct deliver *deliver)
+{
+    if (deliver->removing == REMOVING_NOTHING && deliver->removing_mono <= deliver->now.mono_ms)
+        begin_round(deliver);
+    if (deliver->removing == REMOVING_WAIT_IDLE || deliver->removing == REMOVING_WAIT_END)
+        ask_pipeline(deliver);
+}
+
+bool deliver_removing_is_deleting(const struct deliver *deliver)
+{
+    return deliver->removing == REMOVING_DELETING || deliver->removing == REMOVING_WAIT_END;
+}
+
+bool deliver_removing_holds_inserts(const struct deliver *deliver)
+{
+    if (deliver->removing == REMOVING_WAIT_IDLE)
+        return deliver->now.mono_ms - deliver->removing_since_mono < REMOVE_HOLD_MS;
+    return deliver_removing_is_deleting(deliver);
+}
+
+int64_t deliver_removing_next(const struct deliver *deliver)
+{
+    int64_t next = NEVER_MONO;
+
+    switch (deliver->removing) {
+    case REMOVING_NOTHING:
+        if (deliver->stray_count > 0)
+            next = deliver->removing_mono;
+        for (size_t i = 0; i < deliver->removal_count; i++) {
+            int64_t settle = deliver->dialect == SINK_14 ? deliver->removals[i].settle_mono : 0;
+            int64_t due = settle > deliver->removing_mono ? settle : deliver->removing_mono;
+            next = due < next ? due : next;
+        }
+        return next;
+    case REMOVING_LOOK:
+        return deliver->is_walking ? NEVER_MONO : deliver->removing_mono;
+    case REMOVING_WAIT_IDLE:
+    case REMOVING_WAIT_END:
+        return deliver->is_asking_pipeline || deliver->is_reprocessing || deliver->is_walking || deliver->inserts_in_flight > 0 ? NEVER_MONO
+                                                                                                                                : deliver->removing_mono;
+    default:
+        return NEVER_MONO;
+    }
+}
+
+/* ---- The pipeline and the delete ---- */
+
+bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
+{
+    if (deliver->removing != REMOVING_WAIT_IDLE && deliver->removing != REMOVING_WAIT_END)
+        return false;
+    if (is_busy || deliver->inserts_in_flight > 0) {
+        rest(deliver);
+        return false;
+    }
+    if (deliver->removing == REMOVING_WAIT_END) {
+        deliver->removing = REMOVING_LOOK;
+        deliver->removing_mono = deliver->now.mono_ms;
+        return false;
+    }
+    deliver->removing = REMOVING_DELETING;
+    deliver_command(deliver, DELIVER_DELETE, 0, 0, NULL);
+    return true;
+}
+
+size_t deliver_doomed_count(const struct deliver *deliver)
+{
+    return deliver->doomed_count < SINK_DELETE_MAXIMUM ? deliver->doomed_count : SINK_DELETE_MAXIMUM;
+}
+
+const char *deliver_doomed_id(const struct deliver *deliver, size_t index)
+{
+    return deliver->doomed[index].id;
+}
+
+void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sink_verdict *verdict, struct moment now)
+{
+    deliver_begin(deliver, now);
+    deliver_judge_target(deliver, verdict);
+    if (deliver->removing != REMOVING_DELETING)
+        return;
+    if (has_begun || verdict->scope == SINK_SILENT || verdict->scope == SINK_FAILING) {
+        deliver->removing = REMOVING_WAIT_END; /* begun, or nobody knows */
+        deliver->removing_step = 0;
+        deliver->removing_deletes++;
+        deliver->stray_count = 0; /* tried once; the next audit sees whether it helped */
+    } else {
+        deliver->removing = REMOVING_WAIT_IDLE;
+    }
+    rest(deliver);
+    deliver_flush(deliver);
+}
+
+/* ---- The walk ---- */
+
+int64_t deliver_removing_walk_since(const struct deliver *deliver)
+{
+    return deliver->doomed_since_ms;
+}
+
+static void doom(struct deliver *deliver, struct removal *removal, const char *id, int64_t created_ms)
+{
+    struct doomed *doomed;
+
+    for (size_t i = 0; i < deliver->doomed_count; i++)
+        if (strcmp(deliver->doomed[i].id, id) == 0)
+            return; /* pushed to a later page, or 1.4 wrote it twice */
+    deliver->doomed = mem_grow(deliver->doomed, deliver->doomed_count, &deliver->doomed_capacity, sizeof *deliver->doomed);
+    doomed = &deliver->doomed[deliver->doomed_count++];
+    *doomed = (struct doomed){ .created_ms = created_ms };
+    (void)snprintf(doomed->id, sizeof doomed->id, "%s", id);
+    if (removal != NULL)
+        removal->doomed++;
+}
+
+/* Also a row of the very revision that comes after: once a delete was begun, "processed" does not mean whole. */
+void deliver_removing_see(struct deliver *deliver, struct removal *removal, const struct sink_row *row)
+{
+    if (!removal->is_joined)
+        return;
+    if (row->dup == SINK_NO_DUP && !row->has_mark)
+        removal->is_foreign = true; /* never touched */
+    else if (strlen(row->id) < sizeof deliver->doomed->id)
+        doom(deliver, removal, row->id, row->created_ms);
+}
+
+static void bury_foreign(struct deliver *deliver, const struct removal *removal)
+{
+    const struct moment now = deliver->now;
+    struct dead_letter letter = {
+        .letter = deliver->out.next_letter(deliver->out.context), .dead_class = DEAD_FOREIGN, .stream = removal->stream, .seq = removal->seq,
+        .words = "LightRAG holds a document of this name that is not ours", .attempts = 1, .times = 1, .first_ms = now.wall_ms,
+        .last_ms = now.wall_ms, .position = -1, .length = -1,
+    };
+    struct change change = { .kind = CHANGE_DEAD_LETTER, .letter = &letter };
+    struct member_change facts = {
+        .seq = removal->seq, .stream = removal->stream, .from = MEMORY_REMOVING, .to = MEMORY_DEAD, .attempts = -1, .settle_until_ms = -1,
+    };
+
+    deliver->out.member(deliver->out.context, &facts);
+    deliver->out.change(deliver->out.context, &change);
+    deliver_note(deliver, NOTE_FAILED, removal->stream, 1);
+}
+
+static void conclude(struct deliver *deliver, const struct removal *removal)
+{
+    struct member_change facts = {
+        .seq = removal->seq, .stream = removal->stream, .from = MEMORY_REMOVING, .attempts = 0, .settle_until_ms = -1,
+        .to = removal->wanted == WANTED_GONE ? MEMORY_GONE : MEMORY_QUEUED,
+    };
+
+    if (removal->is_foreign && removal->wanted == WANTED_NEWER) {
+        bury_foreign(deliver, removal);
+    } else {
+        deliver->out.member(deliver->out.context, &facts);
+        deliver_note(deliver, removal->wanted == WANTED_GONE ? NOTE_REMOVED : NOTE_REPLACED, removal->stream, 1);
+    }
+}
+
+static void conclude_all(struct deliver *deliver)
+{
+    size_t kept = 0;
+    size_t count = deliver->removal_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct removal removal = deliver->removals[i];
+        if (removal.is_joined && removal.doomed == 0) {
+            conclude(deliver, &removal);
+            mem_free(removal.name);
+        } else {
+            deliver->removals[kept++] = removal;
+        }
+    }
+    deliver->removal_count = kept;
+}
+
+/* The next walk needs to go back only to the oldest row that is being deleted: created_at does not change. */
+static void note_oldest(struct deliver *deliver)
+{
+    deliver->doomed_since_ms = INT64_MAX;
+    for (size_t i = 0; i < deliver->doomed_count; i++) {
+        if (deliver->doomed[i].created_ms < 0) {
+            deliver->doomed_since_ms = INT64_MIN;
+            return;
+        }
+        if (deliver->doomed[i].created_ms - LOOK_MARGIN_MS < deliver->doomed_since_ms)
+            deliver->doomed_since_ms = deliver->doomed[i].created_ms - LOOK_MARGIN_MS;
+    }
+}
+
+void deliver_removing_begin_walk(struct deliver *deliver)
+{
+    deliver->doomed_count = 0;
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        deliver->removals[i].doomed = 0;
+    for (size_t i = 0; i < deliver->stray_count; i++)
+        doom(deliver, NULL, deliver->strays[i].id, -1);
+}
+
+void deliver_removing_end_walk(struct deliver *deliver, bool is_complete)
+{
+    if (deliver->removing != REMOVING_LOOK)
+        return;
+    if (!is_complete) {
+        rest(deliver);
+        return;
+    }
+    conclude_all(deliver);
+    if (deliver->doomed_count == 0) {
+        deliver->removing = REMOVING_NOTHING;
+        deliver->removing_mono = deliver->now.mono_ms;
+        return;
+    }
+    note_oldest(deliver);
+    deliver->removing = REMOVING_WAIT_IDLE;
+    deliver->removing_since_mono = deliver->now.mono_ms;
+    deliver->removing_mono = deliver->now.mono_ms;
+    if (deliver->removing_deletes > 0) /* a delete may fail for long: 1.5.7 needs its model for it */
+        deliver->removing_mono += deliver_jitter(deliver, deliver->removing_deletes, BREAKER_FIRST_MS, BREAKER_LAST_MS);
+    if (deliver->removing_deletes > 0 && deliver->removing_deletes % REMOVE_PATIENCE == 0)
+        deliver_notice(deliver, true, "LightRAG was asked %d times to delete %zu documents, and still lists them", deliver->removing_deletes,
+                       deliver->doomed_count);
+}
+
+void deliver_removing_free(struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        mem_free(deliver->removals[i].name);
+    mem_free(deliver->removals);
+    mem_free(deliver->doomed);
+    mem_free(deliver->strays);
+}
