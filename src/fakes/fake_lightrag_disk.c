@@ -193,6 +193,7 @@ int fake_lightrag_open(struct fake_lightrag *fake, const char *folder, struct er
         if (file_read(path, DISK_MAXIMUM, &lines, err) < 0)
             return -1;
         whole = read_lines(fake, &lines);
+        fake_store_reloaded(fake);
     }
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)whole) < 0) {

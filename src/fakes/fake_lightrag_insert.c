@@ -262,7 +262,7 @@ static void say_exists(struct fake_lightrag *fake, const struct doc *doc, struct
     AUTO_STRING char *words = NULL;
 
     if (fake->settings.is_14) {
-        words = mem_format("File source '%s' already exists in document storage (Status: DocStatus.%s).", doc->name, fake_status_name(doc->status));
+        words = mem_format("File source '%s' already exists in document storage (Status: %s).", doc->name, fake_status_title(doc));
         say_duplicated(answer, words, doc->track);
     } else {
         words = mem_format("Document storage already contains '%s' (Status: %s). Delete the existing record before re-inserting.", doc->name,
@@ -286,8 +286,8 @@ static bool check_known(struct fake_lightrag *fake, const struct insert *insert,
         AUTO_STRING char *words = NULL;
         if (known == NO_DOC)
             continue;
-        words = mem_format("Identical content already exists in document storage (doc_id: %s, Status: DocStatus.%s).", fake->docs[known].id,
-                           fake_status_name(fake->docs[known].status));
+        words = mem_format("Identical content already exists in document storage (doc_id: %s, Status: %s).", fake->docs[known].id,
+                           fake_status_title(&fake->docs[known]));
         say_duplicated(answer, words, fake->docs[known].track);
         return false;
     }

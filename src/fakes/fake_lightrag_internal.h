@@ -33,6 +33,7 @@ struct doc {
     enum doc_dup dup;
     bool is_deleted, has_no_chunk;
     bool is_buffered;         /* 1.5: the model refused it, and its vectors still wait to be written together with everybody's */
+    bool is_reloaded;         /* unchanged since the server was started: its status is spelled in another way where the server is careless */
     bool is_torn;             /* a delete has begun at it and has not ended: a processed row that is no longer whole */
 };
 
@@ -113,6 +114,7 @@ void fake_store_delete(struct fake_lightrag *fake, int64_t index);
 void fake_store_set_torn(struct fake_lightrag *fake, int64_t index, bool is_torn);
 void fake_store_reprocess(struct fake_lightrag *fake, int64_t now_ms);
 void fake_store_restart(struct fake_lightrag *fake);
+void fake_store_reloaded(struct fake_lightrag *fake);                           /* all rows come from the disk */
 void fake_store_wipe(struct fake_lightrag *fake);
 bool fake_store_is_busy(const struct fake_lightrag *fake);                      /* as the server says: not while texts only wait to be stored */
 bool fake_store_is_deleting(const struct fake_lightrag *fake);
@@ -121,7 +123,7 @@ int64_t fake_store_count_doubled(const struct fake_lightrag *fake);
 const char *fake_store_track(struct fake_lightrag *fake, const char *track);    /* a copy that lives as long as the fake */
 void fake_items_free(struct text_item *items, size_t count);
 const char *fake_status_word(const struct fake_lightrag *fake, const struct doc *doc); /* "processed" */
-const char *fake_status_name(enum doc_status status);                           /* "PROCESSED" */
+const char *fake_status_title(const struct doc *doc);                           /* "DocStatus.PROCESSED"; after a restart "processed" */
 
 /* ---- deletes ---- */
 void fake_delete_run(struct fake_lightrag *fake);                               /* as far as now_ms */

@@ -11,17 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *fake_status_name(enum doc_status status)
-{
-    static const char *const names[] = { "PENDING", "PROCESSING", "PROCESSED", "FAILED" };
+static const char *const words[] = { "pending", "processing", "processed", "failed" };
 
-    return names[status];
+const char *fake_status_title(const struct doc *doc)
+{
+    static const char *const titles[] = { "DocStatus.PENDING", "DocStatus.PROCESSING", "DocStatus.PROCESSED", "DocStatus.FAILED" };
+
+    return doc->is_reloaded ? words[doc->status] : titles[doc->status];
 }
 
 const char *fake_status_word(const struct fake_lightrag *fake, const struct doc *doc)
 {
-    static const char *const words[] = { "pending", "processing", "processed", "failed" };
-
     return fake->row_word[0] != '\0' && doc->status < DOC_PROCESSED ? fake->row_word : words[doc->status];
 }
 
@@ -181,9 +181,9 @@ static void fill_dup(struct fake_lightrag *fake, struct doc *doc)
     bool is_same_batch = original->track == doc->track; /* then the real one knows no more of it */
     make_id("dup-", unique, strlen(unique), doc->id);
     doc->summary = mem_format("[DUPLICATE:%s] Original document: %s", is_name ? "filename" : "content_hash", original->id);
-    doc->failure = mem_format("%s Original doc_id: %s, Status: %s%s",
+    doc->failure = mem_format("%s Original doc_id: %s, Status: %s",
                               is_name ? "File name already exists." : "Identical content already exists under another filename.",
-                              original->id, is_same_batch ? "" : "DocStatus.", is_same_batch ? "batch_duplicate" : fake_status_name(original->status));
+                              original->id, is_same_batch ? "batch_duplicate" : fake_status_title(original));
     doc->status = DOC_FAILED;
     fake->failed++;
 }
@@ -257,6 +257,7 @@ void fake_store_end(struct fake_lightrag *fake, int64_t index, enum doc_status s
     mem_free(doc->failure);
     doc->failure = mem_copy_string(failure);
     doc->status = status;
+    doc->is_reloaded = false;
     doc->has_no_chunk = has_no_chunk;
     doc->updated_ms = now_ms;
     fake->unfinished--;
@@ -345,6 +346,7 @@ static void revive_failed(struct fake_lightrag *fake)
         if (!fake_is_live(doc) || doc->status != DOC_FAILED)
             continue;
         doc->status = DOC_PENDING;
+        doc->is_reloaded = false;
         fake->failed--;
         fake->failed_live--;
         fake->unfinished++;
@@ -472,6 +474,7 @@ static void run_pipeline(struct fake_lightrag *fake)
             continue;
         }
         fake->docs[fake->cursor].status = DOC_PROCESSING;
+        fake->docs[fake->cursor].is_reloaded = false;
         if (fake->since_ms + fake->settings.process_delay_ms > fake->now_ms)
             return;
         fake->since_ms += fake->settings.process_delay_ms;
@@ -507,6 +510,12 @@ int64_t fake_store_waiting(const struct fake_lightrag *fake)
     return waiting;
 }
 
+void fake_store_reloaded(struct fake_lightrag *fake)
+{
+    for (int64_t i = 0; i < fake->count; i++)
+        fake->docs[i].is_reloaded = true;
+}
+
 void fake_store_restart(struct fake_lightrag *fake)
 {
     fake->lost += fake_store_waiting(fake);
@@ -516,6 +525,7 @@ void fake_store_restart(struct fake_lightrag *fake)
     fake->is_running = fake->wants_retry = false;
     fake_delete_forget(fake);
     empty_buffer(fake); /* it was in memory */
+    fake_store_reloaded(fake);
 }
 
 void fake_store_wipe(struct fake_lightrag *fake)
