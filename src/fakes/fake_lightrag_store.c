@@ -11,18 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const words[] = { "pending", "processing", "processed", "failed" };
+static const char *const status_words[] = { "pending", "processing", "processed", "failed" };
 
 const char *fake_status_title(const struct doc *doc)
 {
     static const char *const titles[] = { "DocStatus.PENDING", "DocStatus.PROCESSING", "DocStatus.PROCESSED", "DocStatus.FAILED" };
 
-    return doc->is_reloaded ? words[doc->status] : titles[doc->status];
+    return doc->is_reloaded ? status_words[doc->status] : titles[doc->status];
 }
 
 const char *fake_status_word(const struct fake_lightrag *fake, const struct doc *doc)
 {
-    return fake->row_word[0] != '\0' && doc->status < DOC_PROCESSED ? fake->row_word : words[doc->status];
+    return fake->row_word[0] != '\0' && doc->status < DOC_PROCESSED ? fake->row_word : status_words[doc->status];
 }
 
 /* ---- Maps: hashes of 64 bits stand for their strings ---- */
