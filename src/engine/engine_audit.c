@@ -38,13 +38,13 @@ static const char *const kinds[AUDIT_KINDS] = {
 };
 
 static const char *const advices[AUDIT_KINDS] = {
-    [AUDIT_MISSING] = "said to be there, and is not: sent again",
-    [AUDIT_STALE] = "another revision than ours: replaced",
-    [AUDIT_COPY] = "two rows of one memory: replaced by one",
-    [AUDIT_UNFINISHED] = "ours, and not processed any more: followed again",
+    [AUDIT_MISSING] = "said to be there, and is not; a repair sends it again",
+    [AUDIT_STALE] = "another revision than ours; a repair replaces it",
+    [AUDIT_COPY] = "two rows of one memory; a repair leaves one",
+    [AUDIT_UNFINISHED] = "ours, and not processed; a repair follows it",
     [AUDIT_FAILED] = "dead letters whose failed row is still there: see dead-letters",
-    [AUDIT_DUPLICATE] = "a note that a name or content came twice: deleted",
-    [AUDIT_RETURNED] = "removed here, and there again: removed",
+    [AUDIT_DUPLICATE] = "a note that something came twice; a repair deletes it",
+    [AUDIT_RETURNED] = "removed, and there again; a repair removes it",
     [AUDIT_ORPHAN] = "a name of ours that this state does not know: left alone",
     [AUDIT_STRANGER] = "our name on a document that is not ours: left alone",
     [AUDIT_FOREIGN] = "documents of others: left alone",
@@ -310,7 +310,7 @@ static void say_result(const struct audit *audit)
         if (!audit_kind_differs((enum audit_kind)kind) || result->counts[kind] == 0)
             continue;
         differences += result->counts[kind];
-        log_warn("target", name, "audit: %lld %s (%s)", (long long)result->counts[kind], kinds[kind], advices[kind]);
+        log_warn("target", name, "audit: %lld %s: %s", (long long)result->counts[kind], kinds[kind], advices[kind]);
     }
     if (differences == 0)
         log_info("target", name, "audit: all %lld memories are there, %lld rows of others", (long long)result->done, (long long)result->counts[AUDIT_FOREIGN]);
@@ -335,7 +335,8 @@ static void finish(struct audit *audit)
         return;
     }
     audit->result.is_complete = true;
-    say_result(audit);
+    if (target->audit_result == NULL)
+        say_result(audit);
     for (size_t i = 0; i < audit->repair_count && !engine->is_broken; i++)
         repair_one(audit, &audit->repairs_due[i]);
     for (size_t i = 0; i < audit->stray_count; i++)
