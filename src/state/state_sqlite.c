@@ -193,6 +193,25 @@ static int read_numbers(struct state *state, struct error *err)
     return 0;
 }
 
+/* An empty page over the root of memories leaves a sound tree without rows: the counters remember that there were some. */
+static int check_not_emptied(struct state *state, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code;
+    bool is_emptied;
+
+    if (state->next[NUMBER_MEMORY] > 1)
+        return 0;
+    code = sqlite3_prepare_v2(state->db, "SELECT EXISTS(SELECT 1 FROM counts WHERE kind<16 AND value<>0) OR EXISTS(SELECT 1 FROM texts)", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    is_emptied = code == SQLITE_ROW && sqlite3_column_int(statement, 0) != 0;
+    (void)sqlite3_finalize(statement);
+    if (code != SQLITE_ROW)
+        return state_fail(state, code, err, "reading its counters");
+    return is_emptied ? state_damaged(state, err, "it counts memories, and holds none") : 0;
+}
+
 static struct state *state_new(const struct state_settings *settings)
 {
     struct state *state = mem_alloc(sizeof *state);
@@ -223,7 +242,7 @@ int state_open_with(const struct state_settings *settings, const struct migratio
             return -1;
         result = settings->reader ? open_reader(state, settings, table, count, err) : open_writer(state, settings, table, count, err);
     }
-    if (result < 0 || state_prepare(state, err) < 0 || read_numbers(state, err) < 0)
+    if (result < 0 || state_prepare(state, err) < 0 || read_numbers(state, err) < 0 || check_not_emptied(state, err) < 0)
         return -1;
     state->is_ready = true;
     *ret_state = TAKE(state);

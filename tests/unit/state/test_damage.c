@@ -267,7 +267,7 @@ static void test_values_that_no_release_has_written(void **unused)
         "UPDATE memories SET text_size=9223372036854775807 WHERE seq=1", "UPDATE memories SET revision=x'00' WHERE seq=60",
         "UPDATE memories SET revision=x'00' WHERE seq=200", "UPDATE batches SET state=0 WHERE batch=1", "UPDATE batches SET state=6 WHERE batch=1",
         "UPDATE batches SET strikes=-1 WHERE batch=1", "UPDATE batches SET track=hex(zeroblob(100)) WHERE batch=1", "UPDATE letters SET class=0 WHERE letter=1",
-        "UPDATE letters SET class=11 WHERE letter=1", "UPDATE letters SET ending=-1 WHERE letter=1", "UPDATE letters SET ending=4 WHERE letter=1",
+        "UPDATE letters SET class=13 WHERE letter=1", "UPDATE letters SET ending=-1 WHERE letter=1", "UPDATE letters SET ending=4 WHERE letter=1",
         "UPDATE letters SET fingerprint=x'00' WHERE letter=1", "UPDATE runs SET result=-1 WHERE run=1", "UPDATE runs SET result=7 WHERE run=1",
         "UPDATE runs SET error_kind=-1 WHERE run=1", "UPDATE runs SET error_kind=99 WHERE run=1", "UPDATE streams SET connector=hex(zeroblob(100))",
         "UPDATE targets SET name='default'||hex(zeroblob(100))",
