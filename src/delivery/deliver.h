@@ -131,7 +131,7 @@ void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memor
 /* Read the whole listing for out.sweep_row, when nothing stands against it. */
 void deliver_sweep(struct deliver *deliver);
 
-/* The rows of the DELIVER_DELETE that was commanded last. */
+/* The rows of the DELIVER_DELETE that was commanded last, until its answer. */
 size_t deliver_doomed_count(const struct deliver *deliver);
 const char *deliver_doomed_id(const struct deliver *deliver, size_t index);
 void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sink_verdict *verdict, struct moment now);

@@ -183,11 +183,15 @@ struct deliver {
     size_t removal_count, removal_capacity;
     struct doomed *doomed;
     size_t doomed_count, doomed_capacity;
+    size_t doomed_sent;           /* so many of them were deleted, a thousand at a time */
+    size_t *removal_map;          /* open addressing by seq: index + 1; 0: free */
+    size_t removal_map_size;
     struct doomed *strays;
     size_t stray_count, stray_capacity;
     enum removing_phase removing;
     int64_t removing_mono, removing_step, removing_since_mono;
-    int removing_deletes;         /* requests of this round */
+    bool removing_has_deleted;    /* in this round */
+    int removing_vain;            /* walks in a row that still saw rows after a delete */
     int64_t doomed_since_ms;      /* server's clock: the oldest row that was deleted; INT64_MIN: read all */
 
     /* scratch */

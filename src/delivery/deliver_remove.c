@@ -8,16 +8,36 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Who is to go ---- */
 
+/* A source may change all its memories at once: they are found by seq, through a table of indexes + 1. */
+static size_t *find_slot(struct deliver *deliver, int64_t seq)
+{
+    size_t mask = deliver->removal_map_size - 1;
+    size_t slot = (size_t)((uint64_t)seq * 0x9E3779B97F4A7C15u >> 20) & mask;
+
+    while (deliver->removal_map[slot] != 0 && deliver->removals[deliver->removal_map[slot] - 1].seq != seq)
+        slot = (slot + 1) & mask;
+    return &deliver->removal_map[slot];
+}
+
+static void map_all(struct deliver *deliver, size_t size)
+{
+    mem_free(deliver->removal_map);
+    deliver->removal_map_size = size;
+    deliver->removal_map = mem_alloc_array(size, sizeof *deliver->removal_map);
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        *find_slot(deliver, deliver->removals[i].seq) = i + 1;
+}
+
 static struct removal *find_removal(struct deliver *deliver, int64_t seq)
 {
-    for (size_t i = 0; i < deliver->removal_count; i++)
-        if (deliver->removals[i].seq == seq)
-            return &deliver->removals[i];
-    return NULL;
+    size_t index = deliver->removal_map_size == 0 ? 0 : *find_slot(deliver, seq);
+
+    return index == 0 ? NULL : &deliver->removals[index - 1];
 }
 
 void deliver_remove(struct deliver *deliver, const struct deliver_removal *what, struct moment now)
@@ -35,6 +55,10 @@ void deliver_remove(struct deliver *deliver, const struct deliver_removal *what,
     if (settle > deliver->settings.settle_ms)
         settle = deliver->settings.settle_ms; /* a clock jumped */
     removal->settle_mono = settle > 0 ? now.mono_ms + settle : 0;
+    if (deliver->removal_map_size < 2 * deliver->removal_count)
+        map_all(deliver, deliver->removal_map_size > 0 ? 2 * deliver->removal_map_size : 64);
+    else
+        *find_slot(deliver, what->seq) = deliver->removal_count;
 }
 
 void deliver_remove_row(struct deliver *deliver, const char *id)
@@ -120,6 +144,25 @@ static void rest(struct deliver *deliver)
     deliver->removing_mono = deliver->now.mono_ms + deliver->removing_step;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(((const struct doomed *)a)->id, ((const struct doomed *)b)->id);
+}
+
+/* A row that was pushed to a later page is listed twice, and 1.5 refuses a delete that names one id twice. */
+static void sort_doomed(struct deliver *deliver)
+{
+    size_t kept = 0;
+
+    if (deliver->doomed_count > 1)
+        qsort(deliver->doomed, deliver->doomed_count, sizeof *deliver->doomed, compare_ids);
+    for (size_t i = 0; i < deliver->doomed_count; i++)
+        if (kept == 0 || strcmp(deliver->doomed[kept - 1].id, deliver->doomed[i].id) != 0)
+            deliver->doomed[kept++] = deliver->doomed[i];
+    deliver->doomed_count = kept;
+    deliver->doomed_sent = 0;
+}
+
 static void begin_round(struct deliver *deliver)
 {
     size_t joined = 0;
@@ -134,11 +177,13 @@ static void begin_round(struct deliver *deliver)
         return;
     deliver->removing = REMOVING_LOOK;
     deliver->doomed_since_ms = INT64_MIN;
-    deliver->removing_deletes = 0;
+    deliver->removing_has_deleted = false;
+    deliver->removing_vain = 0;
     deliver->removing_step = 0;
     if (joined > 0)
         return;
     deliver_removing_begin_walk(deliver); /* strays are known by their ids */
+    sort_doomed(deliver);
     deliver->removing = REMOVING_WAIT_IDLE;
     deliver->removing_since_mono = deliver->removing_mono = deliver->now.mono_ms;
     deliver->doomed_since_ms = INT64_MAX;
@@ -208,7 +253,7 @@ bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
         rest(deliver);
         return false;
     }
-    if (deliver->removing == REMOVING_WAIT_END) {
+    if (deliver->removing == REMOVING_WAIT_END && deliver->doomed_sent == deliver->doomed_count) {
         deliver->removing = REMOVING_LOOK;
         deliver->removing_mono = deliver->now.mono_ms;
         return false;
@@ -220,12 +265,14 @@ bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
 
 size_t deliver_doomed_count(const struct deliver *deliver)
 {
-    return deliver->doomed_count < SINK_DELETE_MAXIMUM ? deliver->doomed_count : SINK_DELETE_MAXIMUM;
+    size_t left = deliver->doomed_count - deliver->doomed_sent;
+
+    return left < SINK_DELETE_MAXIMUM ? left : SINK_DELETE_MAXIMUM;
 }
 
 const char *deliver_doomed_id(const struct deliver *deliver, size_t index)
 {
-    return deliver->doomed[index].id;
+    return deliver->doomed[deliver->doomed_sent + index].id;
 }
 
 void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sink_verdict *verdict, struct moment now)
@@ -237,7 +284,8 @@ void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sin
     if (has_begun || verdict->scope == SINK_SILENT || verdict->scope == SINK_FAILING) {
         deliver->removing = REMOVING_WAIT_END; /* begun, or nobody knows */
         deliver->removing_step = 0;
-        deliver->removing_deletes++;
+        deliver->doomed_sent += deliver_doomed_count(deliver);
+        deliver->removing_has_deleted = true;
         deliver->stray_count = 0; /* tried once; the next audit sees whether it helped */
     } else {
         deliver->removing = REMOVING_WAIT_IDLE;
@@ -257,9 +305,6 @@ static void doom(struct deliver *deliver, struct removal *removal, const char *i
 {
     struct doomed *doomed;
 
-    for (size_t i = 0; i < deliver->doomed_count; i++)
-        if (strcmp(deliver->doomed[i].id, id) == 0)
-            return; /* pushed to a later page, or 1.4 wrote it twice */
     deliver->doomed = mem_grow(deliver->doomed, deliver->doomed_count, &deliver->doomed_capacity, sizeof *deliver->doomed);
     doomed = &deliver->doomed[deliver->doomed_count++];
     *doomed = (struct doomed){ .created_ms = created_ms };
@@ -327,6 +372,8 @@ static void conclude_all(struct deliver *deliver)
         }
     }
     deliver->removal_count = kept;
+    if (kept < count)
+        map_all(deliver, deliver->removal_map_size);
 }
 
 /* The next walk needs to go back only to the oldest row that is being deleted: created_at does not change. */
@@ -361,6 +408,7 @@ void deliver_removing_end_walk(struct deliver *deliver, bool is_complete)
         return;
     }
     conclude_all(deliver);
+    sort_doomed(deliver);
     if (deliver->doomed_count == 0) {
         deliver->removing = REMOVING_NOTHING;
         deliver->removing_mono = deliver->now.mono_ms;
@@ -370,10 +418,13 @@ void deliver_removing_end_walk(struct deliver *deliver, bool is_complete)
     deliver->removing = REMOVING_WAIT_IDLE;
     deliver->removing_since_mono = deliver->now.mono_ms;
     deliver->removing_mono = deliver->now.mono_ms;
-    if (deliver->removing_deletes > 0) /* a delete may fail for long: 1.5.7 needs its model for it */
-        deliver->removing_mono += deliver_jitter(deliver, deliver->removing_deletes, BREAKER_FIRST_MS, BREAKER_LAST_MS);
-    if (deliver->removing_deletes > 0 && deliver->removing_deletes % REMOVE_PATIENCE == 0)
-        deliver_notice(deliver, true, "LightRAG was asked %d times to delete %zu documents, and still lists them", deliver->removing_deletes,
+    if (!deliver->removing_has_deleted)
+        return;
+    /* A delete may fail for long: 1.5.7 needs its model for it. */
+    deliver->removing_vain++;
+    deliver->removing_mono += deliver_jitter(deliver, deliver->removing_vain, BREAKER_FIRST_MS, BREAKER_LAST_MS);
+    if (deliver->removing_vain % REMOVE_PATIENCE == 0)
+        deliver_notice(deliver, true, "LightRAG was asked %d times to delete %zu documents, and still lists them", deliver->removing_vain,
                        deliver->doomed_count);
 }
 
@@ -382,6 +433,7 @@ void deliver_removing_free(struct deliver *deliver)
     for (size_t i = 0; i < deliver->removal_count; i++)
         mem_free(deliver->removals[i].name);
     mem_free(deliver->removals);
+    mem_free(deliver->removal_map);
     mem_free(deliver->doomed);
     mem_free(deliver->strays);
 }

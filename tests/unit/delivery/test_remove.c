@@ -81,9 +81,9 @@ static void test_a_round(void **state)
         assert_true(summary_of(&desk).removing_since_mono > 0);
         pass_time(&desk, 300);
         answer_pipeline(&desk, false);
-        answer_delete(&desk, 2);
         assert_string_equal(deliver_doomed_id(desk.deliver, 0), "m1");
         assert_string_equal(deliver_doomed_id(desk.deliver, 1), "m2");
+        answer_delete(&desk, 2);
         pass_time(&desk, 300);
         answer_pipeline(&desk, false);
         pass_time(&desk, 300);
@@ -217,6 +217,49 @@ static void test_a_delete_without_effect_is_repeated_more_and_more_slowly(void *
     assert_int_equal(deletes, 12);
     assert_true(desk.notices >= 1); /* somebody is told */
     assert_int_equal(desk.memory[1], MEMORY_REMOVING);
+    close_desk(&desk);
+}
+
+/* More than one request takes: all of them go before the next walk. */
+static void test_thousands_at_once(void **state)
+{
+    enum { MANY = 2500 };
+    struct deliver_command command;
+    struct desk desk;
+    char name[32];
+    size_t deleted = 0;
+    int walks = 0;
+    (void)state;
+
+    open_well(&desk, SINK_15);
+    for (int64_t i = 0; i < MANY; i++) {
+        (void)snprintf(name, sizeof name, "n%lld", (long long)i);
+        deliver_remove(desk.deliver, &(struct deliver_removal){ .seq = 1000 + i, .stream = 1, .name = name, .wanted = WANTED_NEWER }, desk.now);
+        deliver_remove(desk.deliver, &(struct deliver_removal){ .seq = 1000 + i, .stream = 1, .name = name, .wanted = WANTED_GONE }, desk.now);
+    }
+    assert_int_equal(summary_of(&desk).removing, MANY);
+    for (int turns = 0; turns < 100 && walks < 2; turns++) {
+        pass_time(&desk, 1000);
+        if (walks == 0 && take(&desk, DELIVER_LIST, &command)) {
+            walks++;
+            for (int64_t i = 0; i < 2 * MANY; i++) { /* each on two pages */
+                (void)snprintf(name, sizeof name, "n%lld", (long long)(i / 2));
+                deliver_on_list_row(desk.deliver, &(struct sink_row){ .id = name, .name = name, .track = "t", .status = SINK_ROW_PROCESSED, .has_mark = true, .created_ms = 1000000 });
+            }
+            deliver_on_list(desk.deliver, &(struct sink_page){ .rows = 200, .total = MANY }, &well, desk.now);
+        } else if (take(&desk, DELIVER_LIST, &command)) {
+            walks++;
+        }
+        if (take(&desk, DELIVER_ASK_PIPELINE, &command))
+            deliver_on_pipeline(desk.deliver, &(struct sink_pipeline){ .busy = false }, &well, desk.now);
+        if (take(&desk, DELIVER_DELETE, &command)) {
+            deleted += deliver_doomed_count(desk.deliver);
+            assert_true(deliver_doomed_count(desk.deliver) <= SINK_DELETE_MAXIMUM);
+            deliver_on_delete(desk.deliver, true, &well, desk.now);
+        }
+    }
+    assert_int_equal(deleted, MANY);
+    assert_int_equal(walks, 2);
     close_desk(&desk);
 }
 
@@ -597,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_which_rows_go),
         cmocka_unit_test(test_answers_to_a_delete),
         cmocka_unit_test(test_a_delete_without_effect_is_repeated_more_and_more_slowly),
+        cmocka_unit_test(test_thousands_at_once),
         cmocka_unit_test(test_14_waits_for_the_settle_time_first),
         cmocka_unit_test(test_a_settle_time_of_a_jumped_clock_is_cut),
         cmocka_unit_test(test_inserts_wait_for_a_delete_but_not_for_ever),
