@@ -47,7 +47,7 @@ static const struct field lightrag_confirm_fields[] = {
     { .name = "poll_interval", .type = FIELD_DURATION, .offset = AT(poll_interval_ms), .fallback = "2s", .min = MS(0.005), .max = MS(3600),
       .help = "Upper end of the adaptive poll." },
     { .name = "settle", .type = FIELD_STRING, .offset = AT(settle), .fallback = "auto",
-      .help = "LightRAG 1.4: how long an unanswered request may still arrive; auto or a duration." },
+      .help = "How long an unanswered request may still arrive (inserts on LightRAG 1.4, deletes on both); auto or a duration." },
     { .name = "kick", .type = FIELD_CHOICE, .offset = AT(kick), .choices = kicks, .fallback = "auto",
       .help = "Whether interrupted documents are taken up by reprocess_failed, which wakes other people's failed ones too." },
     { .name = "kick_interval", .type = FIELD_DURATION, .offset = AT(kick_interval_ms), .fallback = "5m", .min = MS(1), .max = MS(86400),

@@ -255,7 +255,7 @@ int64_t deliver_next_mono(const struct deliver *deliver)
     for (size_t i = 0; i < deliver->count; i++)
         next = least(next, batch_next(deliver, deliver->batches[i]));
     next = least(next, deliver_removing_next(deliver));
-    if (deliver->wants_sweep && !deliver->is_walking && !deliver_removing_is_deleting(deliver))
+    if ((deliver->wants_sweep || deliver->wants_cleaning) && !deliver->is_walking && !deliver_removing_is_deleting(deliver))
         next = deliver->now.mono_ms;
     if (deliver->insert_hold_mono > deliver->now.mono_ms)
         next = least(next, deliver->insert_hold_mono);

@@ -31,6 +31,7 @@ struct deliver_settings {
     bool kick;
     int64_t give_up_after_ms;
     int64_t settle_ms;            /* 1.4: how long after its end an unanswered request can still arrive */
+    int64_t delete_settle_ms;     /* how long an unanswered delete can still arrive */
     int max_attempts;
     double backoff_multiplier;
     int64_t max_backoff_ms;
@@ -84,6 +85,7 @@ enum deliver_note { NOTE_SENT, NOTE_STORED, NOTE_UNSTORED /* a stored row was go
 /* Facts of one memory that change now and then; the engine makes a CHANGE_MEMORY_SET of it. attempts and settle_until_ms < 0 stay.
  * To REMOVING: a revision that waits takes the place (text, too), and the engine calls deliver_remove before it returns.
  * To SKIPPED: the server lost it and its text was given up: only a listing can bring it back.
+ * REMOVING to REMOVING: a delete of its rows is about to be sent, settle_until_ms says how long that can still arrive.
  * From REMOVING: nothing is wanted any more; to FLYING into batch. */
 struct member_change {
     int64_t seq, stream;

@@ -88,6 +88,7 @@ struct removal {
 struct doomed {
     char id[96];
     int64_t created_ms;           /* -1: unknown */
+    int64_t seq, stream;          /* of its memory; 0: a stray */
 };
 
 enum removing_phase {
@@ -95,6 +96,7 @@ enum removing_phase {
     REMOVING_LOOK,       /* a walk tells which rows there are */
     REMOVING_WAIT_IDLE,  /* the server deletes only while its pipeline is idle: nothing new is sent meanwhile */
     REMOVING_DELETING,   /* request under way */
+    REMOVING_SETTLE,     /* it had no answer: it may still arrive, and must not meet what is sent after it */
     REMOVING_WAIT_END,   /* it may have begun: wait until the pipeline is idle again, then look */
 };
 
@@ -177,6 +179,7 @@ struct deliver {
     struct walk_slot *walk_map;   /* open addressing by name */
     size_t walk_map_size;
     bool wants_sweep, is_sweeping;
+    bool wants_cleaning, is_cleaning; /* 1.5: look for failed rows of ours that nobody follows: they fail others */
 
     /* removals */
     struct removal *removals;
@@ -236,6 +239,8 @@ bool deliver_is_suspect(const struct deliver *deliver, const struct batch *batch
 /* ---- deliver_rows.c ---- */
 void deliver_poll_due(struct deliver *deliver);
 void deliver_become_stored(struct deliver *deliver, struct batch *batch);
+/* A failure for another document's sake. */
+bool deliver_is_neighbours_failure(const struct sink_row *row);
 
 /* ---- deliver_lookup.c ---- */
 void deliver_look_due(struct deliver *deliver);

@@ -59,7 +59,7 @@ static bool is_due(const struct deliver *deliver)
 {
     if (deliver->removing == REMOVING_LOOK && deliver->removing_mono <= deliver->now.mono_ms)
         return true;
-    if (deliver->wants_sweep)
+    if (deliver->wants_sweep || deliver->wants_cleaning)
         return true;
     for (size_t i = 0; i < deliver->count; i++)
         if (deliver->batches[i]->phase == PHASE_UNCLEAR && deliver->batches[i]->look_mono <= deliver->now.mono_ms)
@@ -100,6 +100,11 @@ void deliver_look_due(struct deliver *deliver)
     if (deliver->wants_sweep) {
         deliver->wants_sweep = false;
         deliver->is_sweeping = true;
+        reach_back(deliver, INT64_MIN);
+    }
+    if (deliver->wants_cleaning) {
+        deliver->wants_cleaning = false;
+        deliver->is_cleaning = true;
         reach_back(deliver, INT64_MIN);
     }
     build_map(deliver, names);
@@ -149,6 +154,15 @@ static void see_member(struct member *member, const struct sink_row *row)
         see_ours(&member->look, row);
 }
 
+static bool is_in_flight(const struct deliver *deliver, const char *name)
+{
+    for (size_t i = 0; i < deliver->count; i++)
+        for (size_t k = 0; k < deliver->batches[i]->count; k++)
+            if (strcmp(deliver->batches[i]->members[k].name, name) == 0)
+                return true;
+    return false;
+}
+
 void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
 {
     const struct walk_slot *slot;
@@ -159,6 +173,9 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
         deliver->walk_oldest_ms = row->created_ms;
     if (deliver->is_sweeping)
         deliver->out.sweep_row(deliver->out.context, row);
+    if (deliver->is_cleaning && row->status == SINK_ROW_FAILED && row->dup == SINK_NO_DUP && row->has_mark && !deliver_is_neighbours_failure(row) &&
+        !is_in_flight(deliver, row->name))
+        deliver_remove_row(deliver, row->id);
     slot = find_slot(deliver, row->name);
     if (slot->name == NULL)
         return;
@@ -364,7 +381,7 @@ static void end_walk(struct deliver *deliver, bool is_complete)
 {
     size_t count = deliver->count; /* concluding adds batches behind */
 
-    deliver->is_walking = false;
+    deliver->is_walking = deliver->is_cleaning = false;
     deliver_removing_end_walk(deliver, is_complete);
     if (deliver->is_sweeping) {
         deliver->is_sweeping = false;

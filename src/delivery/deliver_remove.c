@@ -3,6 +3,8 @@
  * A round serves all that are to go at that moment: a walk over the listing finds their rows (look), the pipeline must be idle (wait), one request
  * deletes them all, the pipeline must be idle again, and another walk proves that they are gone. The server does not say when a
  * delete ends, answers "started" for rows that it never had, and forgets a delete when it is killed: only the walk counts.
+ * A delete without an answer may still be on its way. 1.5 makes the id of the name, so one that arrives late would delete the next revision:
+ * nothing is concluded before it is settled. Its time is written down before the request, so that it holds across a crash of ours.
  * Rows are found anew in every round, so that nothing but the memory's state has to be durable before the request. */
 #include "delivery/deliver_internal.h"
 
@@ -76,7 +78,9 @@ void deliver_remove_row(struct deliver *deliver, const char *id)
 void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index)
 {
     const struct member *member = &batch->members[index];
-    int64_t settle = batch->settle_mono > member->settle_mono ? batch->settle_mono : member->settle_mono;
+    int64_t settle = deliver->dialect == SINK_15                    ? 0 /* a late insert is refused there while the name is taken */
+                     : batch->settle_mono > member->settle_mono ? batch->settle_mono
+                                                                : member->settle_mono;
     struct member_change facts = {
         .seq = member->seq, .stream = member->stream, .from = MEMORY_FLYING, .to = MEMORY_REMOVING, .attempts = 0,
         .settle_until_ms = settle > deliver->now.mono_ms ? deliver->now.wall_ms + (settle - deliver->now.mono_ms) : 0,
@@ -133,7 +137,7 @@ void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memor
 
 static bool may_join(const struct deliver *deliver, const struct removal *removal)
 {
-    return deliver->dialect != SINK_14 || removal->settle_mono <= deliver->now.mono_ms;
+    return removal->settle_mono <= deliver->now.mono_ms;
 }
 
 static void rest(struct deliver *deliver)
@@ -202,6 +206,8 @@ void deliver_removing_due(struct deliver *deliver)
 {
     if (deliver->removing == REMOVING_NOTHING && deliver->removing_mono <= deliver->now.mono_ms)
         begin_round(deliver);
+    if (deliver->removing == REMOVING_SETTLE && deliver->removing_mono <= deliver->now.mono_ms)
+        deliver->removing = REMOVING_WAIT_END;
     if (deliver->removing == REMOVING_WAIT_IDLE || deliver->removing == REMOVING_WAIT_END)
         ask_pipeline(deliver);
 }
@@ -227,13 +233,15 @@ int64_t deliver_removing_next(const struct deliver *deliver)
         if (deliver->stray_count > 0)
             next = deliver->removing_mono;
         for (size_t i = 0; i < deliver->removal_count; i++) {
-            int64_t settle = deliver->dialect == SINK_14 ? deliver->removals[i].settle_mono : 0;
+            int64_t settle = deliver->removals[i].settle_mono;
             int64_t due = settle > deliver->removing_mono ? settle : deliver->removing_mono;
             next = due < next ? due : next;
         }
         return next;
     case REMOVING_LOOK:
         return deliver->is_walking ? NEVER_MONO : deliver->removing_mono;
+    case REMOVING_SETTLE:
+        return deliver->removing_mono;
     case REMOVING_WAIT_IDLE:
     case REMOVING_WAIT_END:
         return deliver->is_asking_pipeline || deliver->is_reprocessing || deliver->is_walking || deliver->inserts_in_flight > 0 ? NEVER_MONO
@@ -244,6 +252,22 @@ int64_t deliver_removing_next(const struct deliver *deliver)
 }
 
 /* ---- The pipeline and the delete ---- */
+
+/* Written down before the request: after a crash of ours nobody knows whether it had an answer. */
+static void note_settling(struct deliver *deliver)
+{
+    size_t count = deliver_doomed_count(deliver);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct doomed *doomed = &deliver->doomed[deliver->doomed_sent + i];
+        struct member_change facts = {
+            .seq = doomed->seq, .stream = doomed->stream, .from = MEMORY_REMOVING, .to = MEMORY_REMOVING, .attempts = -1,
+            .settle_until_ms = deliver->now.wall_ms + deliver->settings.delete_settle_ms,
+        };
+        if (doomed->seq != 0)
+            deliver->out.member(deliver->out.context, &facts);
+    }
+}
 
 bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
 {
@@ -259,6 +283,7 @@ bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
         return false;
     }
     deliver->removing = REMOVING_DELETING;
+    note_settling(deliver);
     deliver_command(deliver, DELIVER_DELETE, 0, 0, NULL);
     return true;
 }
@@ -282,7 +307,7 @@ void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sin
     if (deliver->removing != REMOVING_DELETING)
         return;
     if (has_begun || verdict->scope == SINK_SILENT || verdict->scope == SINK_FAILING) {
-        deliver->removing = REMOVING_WAIT_END; /* begun, or nobody knows */
+        deliver->removing = verdict->scope == SINK_SILENT ? REMOVING_SETTLE : REMOVING_WAIT_END; /* begun, or nobody knows */
         deliver->removing_step = 0;
         deliver->doomed_sent += deliver_doomed_count(deliver);
         deliver->removing_has_deleted = true;
@@ -291,6 +316,8 @@ void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sin
         deliver->removing = REMOVING_WAIT_IDLE;
     }
     rest(deliver);
+    if (deliver->removing == REMOVING_SETTLE)
+        deliver->removing_mono = deliver->now.mono_ms + deliver->settings.delete_settle_ms;
     deliver_flush(deliver);
 }
 
@@ -307,7 +334,7 @@ static void doom(struct deliver *deliver, struct removal *removal, const char *i
 
     deliver->doomed = mem_grow(deliver->doomed, deliver->doomed_count, &deliver->doomed_capacity, sizeof *deliver->doomed);
     doomed = &deliver->doomed[deliver->doomed_count++];
-    *doomed = (struct doomed){ .created_ms = created_ms };
+    *doomed = (struct doomed){ .created_ms = created_ms, .seq = removal != NULL ? removal->seq : 0, .stream = removal != NULL ? removal->stream : 0 };
     (void)snprintf(doomed->id, sizeof doomed->id, "%s", id);
     if (removal != NULL)
         removal->doomed++;
@@ -345,7 +372,7 @@ static void bury_foreign(struct deliver *deliver, const struct removal *removal)
 static void conclude(struct deliver *deliver, const struct removal *removal)
 {
     struct member_change facts = {
-        .seq = removal->seq, .stream = removal->stream, .from = MEMORY_REMOVING, .attempts = 0, .settle_until_ms = -1,
+        .seq = removal->seq, .stream = removal->stream, .from = MEMORY_REMOVING, .attempts = 0, .settle_until_ms = 0,
         .to = removal->wanted == WANTED_GONE ? MEMORY_GONE : MEMORY_QUEUED,
     };
 

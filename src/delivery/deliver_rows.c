@@ -107,7 +107,7 @@ static void keep_words(struct member *member, const char *words)
 
 /* 1.5 writes the vectors of several documents together: one that the model refuses fails those that come after it, until it is tried again
  * with success. What such a row says is no fault of its document. */
-static bool is_neighbours_failure(const struct sink_row *row)
+bool deliver_is_neighbours_failure(const struct sink_row *row)
 {
     static const char *const words[] = { "index flush failed", "Cancelled by internal error", "User cancelled" };
 
@@ -130,8 +130,11 @@ static void count_failure(struct deliver *deliver, struct member *member, const 
     member->failed_updated_ms = row->updated_ms;
     member->waits_for_retry = true;
     keep_words(member, row->error_words);
-    if (is_neighbours_failure(row)) {
+    if (deliver_is_neighbours_failure(row)) {
         member->neighbours_failures++;
+        /* Tried again in vain: the one at fault may be dead here since an earlier process, and its row still there. */
+        if (member->neighbours_failures % 2 == 0 && deliver->dialect == SINK_15)
+            deliver->wants_cleaning = true;
         member->retry_mono = deliver->now.mono_ms + retry_wait_ms(member->neighbours_failures, 1000, deliver->settings.backoff_multiplier,
                                                                   deliver->settings.max_backoff_ms, deliver->out.random(deliver->out.context));
         return;

@@ -14,6 +14,7 @@ enum {
     COMMIT_AFTER_MS = 50,           /* what need not precede an effect waits at most so long for a commit */
     COMMIT_AFTER_ROWS = 1000,       /* a listing pauses for a commit after so many rows ... */
     COMMIT_AFTER_BYTES = 4 << 20,   /* ... or so many bytes of text */
+    DELETE_SETTLE_MS = 90 * 1000,   /* a delete without an answer: its time-out, and half a minute */
     BATCH_BYTES = 8 << 20,          /* texts in one insert; the server takes 50 MiB, memory is ours */
     PROGRESS_EVERY_MS = 100,
     DISK_CHECK_MS = 1000,

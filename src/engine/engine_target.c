@@ -161,6 +161,8 @@ static void on_member(void *context, const struct member_change *facts)
         row.settle_until_ms = facts->settle_until_ms;
     if (facts->to == MEMORY_SKIPPED)
         target_lose(target, &row, facts->from);
+    else if (facts->from == MEMORY_REMOVING && facts->to == MEMORY_REMOVING)
+        engine_apply(target->engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_REMOVING });
     else if (facts->to == MEMORY_REMOVING)
         begin_removal(target, &row, facts->from);
     else if (facts->from == MEMORY_REMOVING)
@@ -338,6 +340,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
         .kick = settings->kick,
         .give_up_after_ms = settings->give_up_after_ms,
         .settle_ms = settings->settle_ms > 0 ? settle : settle < 60 * 1000 ? 60 * 1000 : settle,
+        .delete_settle_ms = settings->settle_ms > 0 ? settings->settle_ms : DELETE_SETTLE_MS,
         .max_attempts = connector != NULL ? connector->max_attempts : 3,
         .backoff_multiplier = connector != NULL ? connector->backoff_multiplier : 2.0,
         .max_backoff_ms = connector != NULL ? connector->max_backoff_ms : 60 * 1000,

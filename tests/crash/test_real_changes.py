@@ -14,7 +14,7 @@ from conftest import e2e
 SEED = int(os.environ.get("MC_SEED", "20261123"))
 SOAK = bool(os.environ.get("MC_SOAK"))
 MEMORIES, UPDATES, DELETIONS, KILLS = (300, 30, 10, 10) if SOAK else (60, 9, 3, 3)
-QUICK = "  insert: { batch_size: 20 }\n  confirm: { poll_interval: 500ms, kick_interval: 5s }"
+QUICK = "  insert: { batch_size: 20 }\n  confirm: { poll_interval: 500ms, kick_interval: 5s, settle: 10s }"
 
 
 def memory(index, words="first"):

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import memories, wait_until
 
-QUICK = "  confirm: { poll_interval: 20ms, kick_interval: 1s }"
+QUICK = "  confirm: { poll_interval: 20ms, kick_interval: 1s, settle: 1s }"
 
 
 @pytest.fixture(params=["1.5", "1.4"])

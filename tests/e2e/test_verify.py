@@ -3,7 +3,7 @@ import pytest
 
 from conftest import http, memories
 
-QUICK = "  confirm: { poll_interval: 20ms }"
+QUICK = "  confirm: { poll_interval: 20ms, settle: 1s }"
 
 
 @pytest.fixture(params=["1.5", "1.4"])
