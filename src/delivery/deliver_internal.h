@@ -31,7 +31,7 @@ enum {
     POISON_STRIKES = 3,
     OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
     RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
-    NEIGHBOURS_MAXIMUM = 12,       /* DEAD(stuck) after so many failures for another document's sake: about five minutes of retries */
+    NEIGHBOURS_MAXIMUM = 100,      /* DEAD(stuck) after so many failures for the sake of others: dozens of refused ones may stand in its way */
     REMOVE_FIRST_MS = 200,         /* pause between two questions whether the pipeline is idle; doubles to poll_interval, at least a second */
     REMOVE_HOLD_MS = 10 * 60 * 1000, /* a delete waits for an idle pipeline: so long nothing new is sent for its sake */
     REMOVE_PATIENCE = 10,          /* deletes without effect until somebody is told */
