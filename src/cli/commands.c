@@ -37,6 +37,9 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_ACCEPT_TARGET] = { "accept-target", 0, NULL, "what the address serves now is the target from now on", false, false, false },
     [OPTION_BACKFILL] = { "backfill", 0, NULL, "read day, week, month and all in turn", false, false, false },
     [OPTION_CLOSED] = { "closed", 0, NULL, "also retried, discarded, cleared ones", false, false, false },
+    [OPTION_COUNT] = { "count", 'n', "N", "how many times to show (5)", false, false, false },
+    [OPTION_TZ] = { "tz", 0, "ZONE", "time zone, such as Europe/Berlin (UTC)", false, false, false },
+    [OPTION_FROM] = { "from", 0, "TIME", "begin here: a time, or how long ago (now)", false, false, false },
 };
 
 #define TAKES(...) .options = { __VA_ARGS__ }, .option_count = sizeof((enum option_id[]){ __VA_ARGS__ }) / sizeof(enum option_id)
@@ -82,6 +85,11 @@ const struct command commands[] = {
     { .name = "transform", .arguments = "[FILE|-]", .summary = "show the texts that memories in FILE would become", .run = command_transform,
       .details = "FILE is an answer of the Memory API, or one memory. Nothing is sent.", TAKES(OPTION_CONNECTOR), .words_most = 1,
       .examples = { "memory-connector transform memories.json", "curl -s URL | memory-connector transform -" } },
+    { .name = "schedule next", .arguments = "EXPR", .summary = "when a schedule runs", .run = command_schedule_next,
+      .details = "EXPR is an interval (15m, @every 90s), a cron expression of five or six fields,\n@hourly, @daily, @weekly, @monthly, @yearly, or manual; CRON_TZ=ZONE in front\n"
+                 "of it wins over --tz. docs/schedules.md: what happens when the clocks change.",
+      TAKES(OPTION_COUNT, OPTION_TZ, OPTION_FROM), .words_least = 1, .words_most = 1000,
+      .examples = { "memory-connector schedule next \"30 2 * * 1-5\" --tz Europe/Berlin", "memory-connector schedule next 15m -n 3 --from 2026-03-29T00:00:00Z" } },
     { .name = "config check", .summary = "read the configuration and say what is wrong with it", .run = command_config_check,
       .examples = { "memory-connector config check", "memory-connector --config my.yaml config check" } },
     { .name = "demo", .summary = "sample memories into a stand-in for LightRAG", .run = command_demo,

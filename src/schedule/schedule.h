@@ -52,6 +52,9 @@ bool schedule_is_hourly(const struct schedule *schedule);
 /* The first time behind after_ms. zone is the one that schedule->zone names where it names one. false: never (manual, or behind the year 9999). */
 bool schedule_next(const struct schedule *schedule, const struct zone *zone, int64_t after_ms, int64_t *ret_ms);
 
+/* Is this run (one that schedule_next gave) not at a time of the expression, but right after the clock jumped over one? */
+bool schedule_is_moved(const struct schedule *schedule, const struct zone *zone, int64_t ms);
+
 struct schedule_span {
     int64_t count;
     int64_t first_ms, last_ms; /* only where count > 0 */

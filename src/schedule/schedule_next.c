@@ -156,6 +156,13 @@ bool schedule_next(const struct schedule *schedule, const struct zone *zone, int
     return true;
 }
 
+bool schedule_is_moved(const struct schedule *schedule, const struct zone *zone, int64_t ms)
+{
+    int64_t local = zone_to_local(zone, calendar_floor(ms, 1000)), found;
+
+    return schedule->kind == SCHEDULE_CRON && !(next_local(schedule, local, &found) && found == local);
+}
+
 /* ---- Counting ---- */
 
 static struct schedule_span count_interval(const struct schedule *schedule, int64_t after, int64_t until)
