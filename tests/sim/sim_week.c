@@ -1,0 +1,164 @@
+/* sim_week.c - one seed: a configuration, a week of syncs with faults, then quiet, in which everything must come to rest. */
+#include "sim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { QUIET_SYNCS = 80, HOUR_MS = 3600000 };
+
+static void on_event(void *context, const struct engine_event *event)
+{
+    struct sim *sim = context;
+
+    if (event->kind == ENGINE_NOTICE)
+        sim_trace(sim, "notice: %.160s", event->words);
+    else if (event->kind == ENGINE_ITEM_FAILED)
+        sim_trace(sim, "dead letter %s: %.20s %.120s", dead_class_name(event->letter->dead_class), event->memory_id.size > 0 ? event->memory_id.data : "",
+                  event->letter->words);
+}
+
+/* A life of the program: from engine_new to its end, or to a crash. true: it came to its end. */
+static bool live(struct sim *sim, bool wait)
+{
+    static const size_t first[] = { 0 };
+    struct sync_request request = { .connectors = first, .connector_count = 1, .wait = wait, .trigger = "sim", .on_event = on_event, .context = sim };
+    struct sync_outcome outcome = { 0 };
+    struct engine *engine = NULL;
+    struct error err = { 0 };
+    int result;
+
+    sim->syncs++;
+    sim->steps = 0;
+    if (engine_new(&sim->settings, &sim->world, sim->state, &engine, &err) < 0) {
+        sim_fail(sim, "the engine does not start: %.300s", err.message);
+        return false;
+    }
+    result = engine_sync(engine, &request, &outcome, &err);
+    if (result == 0 && !sim->is_dead && !sim->has_failed)
+        sim_check_step(sim);
+    engine_free(engine);
+    if (sim->is_dead || sim->has_failed)
+        return false;
+    if (result < 0) {
+        sim_fail(sim, "the engine broke: %.300s", err.message);
+        return false;
+    }
+    sim_trace(sim, "sync ends: %s %s %.160s; queued %lld, not stored %lld, not processed %lld", run_result_name(outcome.result), outcome.coverage,
+              outcome.error, (long long)outcome.unsent, (long long)outcome.unstored, (long long)outcome.unprocessed);
+    sim->interrupted += outcome.result == RUN_INTERRUPTED;
+    sim_check_sync(sim, strcmp(outcome.coverage, "complete") == 0);
+    return true;
+}
+
+static void recover(struct sim *sim)
+{
+    sim_net_cut(sim, true);
+    sim_state_close(sim);
+    (void)sim_state_open(sim);
+    sim_pass(sim, sim->now_ms + sim_between(sim, CHANCE_CRASH, 0, 1) * sim_between(sim, CHANCE_CRASH, 1, 300000));
+}
+
+static void arm_crash(struct sim *sim)
+{
+    static const int spans[] = { 5, 20, 60, 200 };
+
+    bool crashes = sim_percent(sim, CHANCE_CRASH, sim->plan.crash_percent);
+    int64_t steps = sim_between(sim, CHANCE_CRASH, 0, spans[sim_between(sim, CHANCE_CRASH, 0, 3)]);
+
+    sim->dies_after = sim_percent(sim, CHANCE_CRASH, 50);
+    sim->steps_to_crash = crashes && sim_has(sim, SIM_CRASH) && !sim->is_quiet ? (int)steps : -1;
+}
+
+/* One sync; after a crash the next process goes on. */
+static void sync_once(struct sim *sim, bool wait)
+{
+    if (sim->source_is_new)
+        sim_source_tell(sim);
+    for (int life = 0; life < 4 && !sim->has_failed; life++) {
+        arm_crash(sim);
+        if (live(sim, wait) || sim->has_failed)
+            break;
+        recover(sim);
+    }
+    sim->steps_to_crash = -1;
+}
+
+static void run_week(struct sim *sim)
+{
+    for (int hour = 0; hour < sim->plan.hours && !sim->has_failed; hour++) {
+        int64_t end_ms = (int64_t)(hour + 1) * HOUR_MS;
+        sim->source_is_new = true; /* "now" goes on */
+        sim_source_change(sim, hour);
+        if (hour % sim->plan.period_h == 0) {
+            sim_world_plan(sim, hour);
+            sync_once(sim, sim_percent(sim, CHANCE_PLAN, 50));
+        }
+        sim_pass(sim, end_ms);
+    }
+}
+
+static void come_to_rest(struct sim *sim)
+{
+    int64_t calm_ms = sim->now_ms;
+    int64_t enough_ms = sim->plan.audits ? 50LL * HOUR_MS : 5LL * HOUR_MS;
+    int64_t inserted = -1;
+    int syncs = 0;
+
+    sim_world_calm(sim);
+    while (!sim->has_failed) {
+        inserted = sim->inserted;
+        sim->source_is_new = true;
+        sync_once(sim, true);
+        sim_pass(sim, sim->now_ms + 2LL * HOUR_MS);
+        if (sim->has_failed || (sim->now_ms - calm_ms >= enough_ms && sim_is_settled(sim) && inserted == sim->inserted))
+            return;
+        if (++syncs > QUIET_SYNCS)
+            sim_fail(sim, "without any fault it does not come to rest in %d syncs", syncs);
+    }
+}
+
+void sim_run(struct sim *sim, uint64_t seed, const struct sim_options *options)
+{
+    struct fake_lightrag_settings lightrag = { .api_key = "k", .workspace = "", .store_delay_ms = 50, .process_delay_ms = 20, .fail_match = "<<fail>>" };
+    struct fake_memory_settings source = { .json = "{\"contexts\":{}}", .json_size = 15, .api_key = "m" };
+    struct error err = { 0 };
+
+    *sim = (struct sim){ .seed = seed, .options = options, .hash = 0xCBF29CE484222325u };
+    for (size_t i = 0; i < CHANCE_STREAMS; i++)
+        sim->chance[i] = seed * 0xD1342543DE82EF95u + i * 0x632BE59BD9B4E019u;
+    sim_make_plan(sim);
+    sim_make_settings(sim);
+    sim_net_init(sim);
+    lightrag.is_14 = sim->plan.is_14;
+    sim->lightrag = fake_lightrag_new(&lightrag);
+    if (fake_memory_api_new(&source, &sim->source, &err) < 0)
+        sim_fail(sim, "the simulation's own: %s", err.message);
+    (void)snprintf(sim->path, sizeof sim->path, ":memory:sim%llu", (unsigned long long)seed);
+    sim_control(sim, false, "{\"error_match\":\"<<poison>>\",\"empty_match\":\"<<hollow>>\",\"fail_times\":%d}", sim->plan.fail_times);
+    sim_trace(sim, "seed %llu: LightRAG %s, %d memories, %d contexts, batches of %d, %s, every %d h", (unsigned long long)seed,
+              sim->plan.is_14 ? "1.4" : "1.5", sim->plan.memories, sim->plan.contexts, sim->target.batch_size, sim->connector.range, sim->plan.period_h);
+    if (sim_state_open(sim) < 0)
+        return;
+    run_week(sim);
+    if (!sim->has_failed)
+        come_to_rest(sim);
+    if (!sim->has_failed)
+        sim_check_end(sim);
+}
+
+void sim_free(struct sim *sim)
+{
+    sim_state_close(sim);
+    (void)sqlite3_close(sim->keeper);
+    sim_net_done(sim);
+    fake_lightrag_free(sim->lightrag);
+    fake_memory_api_free(sim->source);
+    for (size_t i = 0; i < sim->processed.count; i++)
+        mem_free(sim->processed.items[i]);
+    mem_free(sim->processed.items);
+    mem_free(sim->memories);
+    mem_free(sim->events);
+    mem_free(sim->dirty_memories.items);
+    mem_free(sim->dirty_batches.items);
+    mem_free(sim->touched.items);
+}
