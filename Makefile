@@ -54,8 +54,8 @@ test-coverage: ## line and branch coverage of src/
 lint: ## banned functions, folder rules, cppcheck
 	@scripts/lint
 
-bench: build-all ## CPU, rate and memory against a floor; never pass/fail
-	@tests/bench/run $(BUILD)
+bench: build-all ## CPU, rate and memory against a floor: make bench MEMORIES="10000 1000000"; never pass/fail
+	@tests/bench/run $(ARGS) $(BUILD) $(MEMORIES)
 
 fuzz: ## every fuzz target for SECONDS (60)
 	@tests/fuzz/run $${SECONDS_EACH:-60}
