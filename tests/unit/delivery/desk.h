@@ -11,11 +11,12 @@
 #include "delivery/deliver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DESK static __attribute__((unused))
 
-enum { MEMORIES = 64, COMMANDS = 64 };
+enum { MEMORIES = 64, COMMANDS = 64, BATCHES = 2000 };
 
 /* ---- What the machine says, kept ---- */
 
@@ -25,7 +26,7 @@ struct desk {
     enum memory_state memory[MEMORIES];   /* by seq */
     int attempts[MEMORIES];
     int64_t batch_of[MEMORIES];
-    struct batch_row batch[MEMORIES];     /* by number */
+    struct batch_row batch[BATCHES];      /* by number */
     enum dead_class dead[MEMORIES];       /* by seq */
     struct deliver_command commands[COMMANDS];
     char tracks[COMMANDS][TRACK_SIZE];
@@ -53,7 +54,8 @@ DESK void on_change(void *context, const struct change *change)
         }
         break;
     case CHANGE_BATCH:
-        desk->batch[change->batch->batch] = *change->batch;
+        if (change->batch->batch < BATCHES)
+            desk->batch[change->batch->batch] = *change->batch;
         break;
     case CHANGE_DEAD_LETTER:
         desk->dead[change->letter->seq] = change->letter->dead_class;
