@@ -143,12 +143,16 @@ void deliver_load_member(struct deliver *deliver, int64_t number, const struct d
 
 /* ---- The queue ---- */
 
+/* Not those that answered 500 and wait for their next try: that others pass them by is what tells whose fault it is. */
 static int64_t count_unfinished(const struct deliver *deliver)
 {
     int64_t unfinished = 0;
 
-    for (size_t i = 0; i < deliver->count; i++)
-        unfinished += (int64_t)deliver->batches[i]->count;
+    for (size_t i = 0; i < deliver->count; i++) {
+        const struct batch *batch = deliver->batches[i];
+        if (batch->row.strikes == 0 || (batch->phase != PHASE_READY && batch->phase != PHASE_UNCLEAR))
+            unfinished += (int64_t)batch->count;
+    }
     return unfinished;
 }
 

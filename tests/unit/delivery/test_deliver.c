@@ -238,6 +238,26 @@ static void test_poison_is_found_while_others_pass(void **state)
     close_desk(&desk);
 }
 
+/* The limit counts what the server has to work on: else one bad document would hold up all others for ever, and never be found. */
+static void test_500_does_not_fill_the_limit(void **state)
+{
+    struct deliver_settings settings = defaults;
+    struct desk desk;
+    struct sink_verdict poison = scope(SINK_FAILING, 500);
+    int64_t batch;
+    (void)state;
+
+    settings.max_unfinished = 1;
+    open_desk(&desk, &settings);
+    make_well(&desk, SINK_15);
+    offer(&desk, 1, 1);
+    batch = must_take(&desk, DELIVER_INSERT).batch;
+    assert_int_equal(deliver_room(desk.deliver, 1, false, 0, desk.now), 0);
+    answer_insert(&desk, batch, &poison);
+    assert_int_equal(deliver_room(desk.deliver, 1, false, 0, desk.now), 1);
+    close_desk(&desk);
+}
+
 static void test_500_for_all_blames_nobody(void **state)
 {
     struct desk desk;
@@ -515,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_busy_is_nobodys_fault),
         cmocka_unit_test(test_denied_and_strange_stop_the_target),
         cmocka_unit_test(test_poison_is_found_while_others_pass),
+        cmocka_unit_test(test_500_does_not_fill_the_limit),
         cmocka_unit_test(test_500_for_all_blames_nobody),
         cmocka_unit_test(test_failed_rows_are_retried_then_dead),
         cmocka_unit_test(test_a_neighbours_failure_is_no_attempt),
