@@ -208,6 +208,7 @@ void sim_make_settings(struct sim *sim);
 int64_t sim_wall_ms(const struct sim *sim);    /* of our machine */
 int64_t sim_server_ms(const struct sim *sim);  /* of the servers; never jumps */
 void sim_source_change(struct sim *sim, int hour);
+void sim_source_add(struct sim *sim);          /* a good one */
 void sim_source_tell(struct sim *sim);         /* the fake gets what there is now */
 void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[80]);
 

@@ -61,6 +61,12 @@ static void add_memory(struct sim *sim)
     sim->source_is_new = true;
 }
 
+void sim_source_add(struct sim *sim)
+{
+    add_memory(sim);
+    sim->memories[sim->memory_count - 1].kind = KIND_GOOD;
+}
+
 static void change_one(struct sim *sim)
 {
     struct sim_memory *memory;
