@@ -29,6 +29,7 @@ enum {
     BUSY_LAST_MS = 60 * 1000,
     STALL_LEAST_MS = 3000,         /* no row of a stored batch moved for so long: ask whether the pipeline runs */
     POISON_STRIKES = 3,
+    LONE_STRIKES = 10,             /* and give_up_after, for a document that nothing else is sent beside */
     OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
     RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
     NEIGHBOURS_MAXIMUM = 100,      /* DEAD(stuck) after so many failures for the sake of others: dozens of refused ones may stand in its way */

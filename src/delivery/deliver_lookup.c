@@ -337,6 +337,11 @@ static void send_again(struct deliver *deliver, struct batch *batch)
         deliver_kill(deliver, batch, 0, DEAD_POISON, 500, "LightRAG answers 500 to this document alone while others pass");
         return;
     }
+    /* With nothing else to compare with, the server may be at fault: time decides, so that nothing waits unnamed for ever. */
+    if (batch->row.strikes >= LONE_STRIKES && batch->count == 1 && now.wall_ms - batch->row.opened_ms >= deliver->settings.give_up_after_ms) {
+        deliver_kill(deliver, batch, 0, DEAD_POISON, 500, "LightRAG has answered nothing but 500 to this document for long; nothing else was sent that could tell whose fault it is");
+        return;
+    }
     if (batch->row.strikes > 0)
         pause = deliver_jitter(deliver, batch->row.strikes, BUSY_FIRST_MS, BUSY_LAST_MS);
     deliver_set_phase(deliver, batch, PHASE_READY);

@@ -258,6 +258,22 @@ static void test_500_does_not_fill_the_limit(void **state)
     close_desk(&desk);
 }
 
+/* Alone, and nothing else to send: nobody is blamed at first, but it does not wait unnamed for ever. */
+static void test_a_lone_500_is_named_in_the_end(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 1);
+    struct sink_verdict failing = scope(SINK_FAILING, 500);
+    (void)state;
+
+    answer_insert(&desk, batch, &failing);
+    answer_500s(&desk, &failing, 0, 500);
+    assert_int_equal(desk.memory[1], MEMORY_FLYING);
+    answer_500s(&desk, &failing, 0, 1500); /* a day has gone by */
+    assert_int_equal(desk.dead[1], DEAD_POISON);
+    close_desk(&desk);
+}
+
 static void test_500_for_all_blames_nobody(void **state)
 {
     struct desk desk;
@@ -536,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_denied_and_strange_stop_the_target),
         cmocka_unit_test(test_poison_is_found_while_others_pass),
         cmocka_unit_test(test_500_does_not_fill_the_limit),
+        cmocka_unit_test(test_a_lone_500_is_named_in_the_end),
         cmocka_unit_test(test_500_for_all_blames_nobody),
         cmocka_unit_test(test_failed_rows_are_retried_then_dead),
         cmocka_unit_test(test_a_neighbours_failure_is_no_attempt),
