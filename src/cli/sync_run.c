@@ -40,6 +40,7 @@ static void write_event_line(struct sync_job *job, const struct engine_event *ev
         json_write_integer(&writer, "queued", event->queued);
         json_write_integer(&writer, "in_flight", event->flying);
         json_write_integer(&writer, "unprocessed", event->stored);
+        json_write_integer(&writer, "removing", event->removing);
     }
     if (event->letter != NULL)
         report_write_letter(&writer, event->letter, event->run != NULL ? event->run->connector : "", NULL, event->memory_id);
@@ -77,6 +78,9 @@ static void append_left(const struct sync_outcome *outcome, struct text *out)
         (void)text_append_format(out, "  %lld wait in the queue; the next sync sends them\n", (long long)outcome->unsent);
     if (outcome->unstored > 0)
         (void)text_append_format(out, "  %lld are on their way and not proven to be stored; the next sync looks them up\n", (long long)outcome->unstored);
+    if (outcome->unremoved > 0)
+        (void)text_append_format(out, "  %lld wait to be replaced or removed until LightRAG's pipeline is idle; the next sync goes on with them\n",
+                                 (long long)outcome->unremoved);
     if (outcome->unprocessed > 0)
         (void)text_append_format(out, "  %lld stored, not yet processed by LightRAG; the next sync follows them (--wait stays)\n",
                                  (long long)outcome->unprocessed);
@@ -122,6 +126,7 @@ static void write_outcome(struct sync_job *job, struct json_writer *writer, size
     json_write_integer(writer, "unsent", outcome->unsent);
     json_write_integer(writer, "unstored", outcome->unstored);
     json_write_integer(writer, "unprocessed", outcome->unprocessed);
+    json_write_integer(writer, "unremoved", outcome->unremoved);
     json_write_close(writer);
 }
 

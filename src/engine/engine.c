@@ -659,7 +659,8 @@ static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
         if (stream->target->deliver != NULL)
             deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored, &removing);
         outcome->unsent += stream->queued;
-        outcome->unstored += not_stored + removing;
+        outcome->unstored += not_stored;
+        outcome->unremoved += removing;
         outcome->unprocessed += stored;
     }
 }

@@ -121,7 +121,7 @@ struct sync_outcome {             /* one per connector of the request */
     struct run_counts counts;
     char coverage[16];
     int64_t started_ms, finished_ms;
-    int64_t unsent, unstored, unprocessed; /* of this connector, left for the next run */
+    int64_t unsent, unstored, unprocessed, unremoved; /* of this connector, left for the next run */
 };
 
 /* ---- Audits ---- */
