@@ -124,6 +124,22 @@ def test_killed_between_delete_and_insert(program, pair):
     assert program.sync("--wait")["sent"] == 0
 
 
+def test_a_busy_server_does_not_hold_a_sync_for_ever(program, pair):
+    """Without --wait the run ends when only a removal is left that waits for an idle moment; the next one goes on with it."""
+    source, target = pair
+    program.sync("--wait")
+    target.control(process_delay_ms=3_600_000)
+    source.control(memories=memories(22))
+    assert program.sync()["unprocessed"] == 2
+    source.control(memories=changed(22, [1]))
+    run = program.sync()
+    assert (run["result"], run["changed"], run["replaced"], run["unremoved"]) == ("success", 1, 0, 1)
+    target.control(process_delay_ms=0)
+    run = program.sync("--wait")
+    assert (run["replaced"], run["unremoved"]) == (1, 0)
+    settled(target, 22)
+
+
 # ---- Deletions ----
 
 def test_absence_is_no_deletion_by_default(program, pair):
