@@ -1,4 +1,4 @@
-/* sha256.h - SHA-256 through mbedTLS's crypto library; no hand-written cryptography. */
+/* sha256.h - SHA-256 through OpenSSL's or mbedTLS's crypto library (meson.build chooses); no hand-written cryptography. */
 #ifndef MC_BASE_SHA256_H
 #define MC_BASE_SHA256_H
 
