@@ -288,6 +288,16 @@ def test_a_cut_listing_is_widened(program, fake):
     assert (run["processed"], run["coverage"]) == (100, "complete")
 
 
+def test_ten_thousand_behind_a_limit_of_ten(program, fake):
+    source = fake("memory-api", "--count", "10000", "--size", "120")
+    target = fake("lightrag", "--dialect", "1.5", "--lean")
+    program.write_config(source.url, target.url)
+    program.config.write_text(program.config.read_text().replace("query_limit: 100000", "query_limit: 10"))
+    run = program.sync("--wait", timeout=120)
+    assert (run["processed"], run["coverage"]) == (10000, "complete")
+    assert target.ledger()["doubled"] == 0
+
+
 def test_a_gap_stays_named_until_it_is_closed(program, fake):
     source = fake("memory-api", "--count", "100")
     target = fake("lightrag", "--dialect", "1.5")
