@@ -75,3 +75,25 @@ def test_real_upgrade(program, real, fake):
     run = program.sync("--wait", timeout=240)
     assert (run["replaced"], run["processed"]) == (1, 2), run
     check(server, 9)
+
+
+@pytest.mark.parametrize("version", ["1.5.7", "1.4.9.9"])
+def test_real_model_refuses_one(program, real, fake, version):
+    """One text that the model refuses: the others are processed all the same, it is a dead letter, and a retry sends it once the model is well."""
+    server = real(version, "--fail-match", "Zanzibar")
+    source = fake("memory-api", "--count", "0")
+    listing = memories(8)
+    listing[1]["transcript"] = "Zanzibar, said Emil."
+    source.control(memories=listing)
+    program.write_config(source.url, server.url, lightrag=QUICK, connector="    retry: { max_attempts: 2 }")
+    run = program.sync("--wait", timeout=300, check=3)
+    assert (run["processed"], run["failed"]) == (7, 1), run
+    letters = program.json("dead-letters", "list")["dead_letters"]
+    assert [(one["class"], one["memory"]) for one in letters] == [("processing_failed", "m1")]
+    server.stop()
+    server.args = ()
+    server.start()
+    program.run("dead-letters", "retry", "--yes", check=0)
+    program.sync("--wait", timeout=240)
+    check(server, 8)
+    assert program.json("dead-letters", "list")["dead_letters"] == []
