@@ -5,7 +5,7 @@ MESON  ?= meson
 DESTDIR ?=
 
 .DEFAULT_GOAL := build
-.PHONY: help deps demo test build build-all clean install uninstall run test-coverage lint bench sanitize fuzz soak docker-build
+.PHONY: help deps demo test build build-all clean install uninstall run test-coverage lint bench sanitize fuzz simulate soak docker-build
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -60,7 +60,11 @@ bench: build-all ## CPU, rate and memory against a floor: make bench MEMORIES="1
 fuzz: ## every fuzz target for SECONDS (60)
 	@tests/fuzz/run $${SECONDS_EACH:-60}
 
-soak: build-all ## the long crash tests
+simulate: build-all ## SEEDS (200) simulated weeks of faults over the loop that ships
+	@$(BUILD)/tests/sim/simulate --seeds $${SEEDS:-200}
+
+soak: build-all ## the long crash tests, and 10,000 simulated weeks
+	@$(BUILD)/tests/sim/simulate --seeds $${SEEDS:-10000} --shrink
 	@MC_CRASHES=200 MC_SOAK=1 MC_REAL_LIGHTRAG=1 MEMORY_CONNECTOR_BINARY=$(BUILD)/memory-connector MC_FAKES=$(BUILD)/tests/mc-fakes python3 -m pytest -q tests/crash
 
 docker-build: ## an image by docker or buildah

@@ -26,7 +26,7 @@
 
 /* ---- Chance: a stream for each component, so that a change in one leaves the others' traces alone ---- */
 
-enum sim_stream { CHANCE_PLAN, CHANCE_SOURCE, CHANCE_FAULTS, CHANCE_NET, CHANCE_CRASH, CHANCE_ENGINE, CHANCE_STREAMS };
+enum sim_stream { CHANCE_SOURCE, CHANCE_NET, CHANCE_CRASH, CHANCE_ENGINE, CHANCE_STREAMS };
 
 /* ---- What may go wrong. Each can be turned off by itself; shrinking does that. ---- */
 
@@ -55,6 +55,8 @@ enum sim_class {
     SIM_FOREIGN,     /* documents of others, some under our names */
     SIM_KEY,         /* our key is revoked for a while */
     SIM_CLOCK,       /* the wall clock jumps */
+    SIM_STOP,        /* somebody ends a sync, politely or not */
+    SIM_OPERATOR,    /* somebody verifies, repairs, retries dead letters, forgets memories */
     SIM_CRASH,       /* we crash, before and after durable steps */
     SIM_CLASSES
 };
@@ -95,8 +97,10 @@ struct sim_memory {
     int copies;              /* in one listing */
     int64_t created_ms;
     bool is_there;           /* at the source now */
-    bool was_listed;         /* a whole listing that showed it has been read by a sync that ended well */
     bool is_ruined;          /* a stranger's document has its name */
+    bool is_forgotten;       /* by an operator's word */
+    bool was_away;           /* deleted once */
+    int64_t there_since_ms;  /* or changed since */
 };
 
 /* ---- Requests on their way ---- */
@@ -172,6 +176,7 @@ struct sim {
     size_t event_count, event_capacity, next_event;
     bool is_down;
     int64_t wipes;
+    bool broke_off[CONTEXTS_MAXIMUM]; /* the last listing of a context did */
 
     struct state *state;
     sqlite3 *keeper;                 /* keeps the database in memory while nobody has it open */
@@ -188,6 +193,9 @@ struct sim {
     struct engine_connector connector;
     struct engine_settings settings;
     const char *contexts[CONTEXTS_MAXIMUM];
+    struct engine *engine;           /* of the life under way */
+    int64_t sync_began_ms;
+    int steps_to_stop;               /* polls; -1: none */
     int64_t syncs, interrupted;
     int64_t inserted;                /* insert requests that left */
 };
@@ -197,6 +205,8 @@ void sim_trace(struct sim *sim, const char *format, ...) MC_PRINTF(2, 3);
 void sim_fail(struct sim *sim, const char *format, ...) MC_PRINTF(2, 3); /* the first failure counts */
 uint64_t sim_random(struct sim *sim, enum sim_stream stream);
 int64_t sim_between(struct sim *sim, enum sim_stream stream, int64_t low, int64_t high); /* both included */
+/* A fact of the seed: the same whatever was drawn before, so that what is added to the simulation later leaves old seeds nearly as they were. */
+int64_t sim_draw(const struct sim *sim, const char *what, int64_t number, int64_t low, int64_t high);
 bool sim_percent(struct sim *sim, enum sim_stream stream, int percent);
 static inline bool sim_has(const struct sim *sim, enum sim_class class) { return (sim->plan.classes >> class & 1u) != 0; }
 
@@ -209,6 +219,7 @@ int64_t sim_wall_ms(const struct sim *sim);    /* of our machine */
 int64_t sim_server_ms(const struct sim *sim);  /* of the servers; never jumps */
 void sim_source_change(struct sim *sim, int hour);
 void sim_source_add(struct sim *sim);          /* a good one */
+void sim_source_stir(struct sim *sim);         /* while a sync runs */
 void sim_source_tell(struct sim *sim);         /* the fake gets what there is now */
 void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[80]);
 
@@ -236,7 +247,7 @@ bool sim_is_dirty(const struct numbers *numbers, int64_t number);
 /* ---- sim_check.c ---- */
 void sim_check_insert(struct sim *sim, const struct exchange *exchange);
 void sim_check_step(struct sim *sim);
-void sim_check_sync(struct sim *sim, bool listed_all);
+void sim_check_sync(struct sim *sim, const struct sync_outcome *outcome); /* NULL: it was no sync */
 void sim_check_end(struct sim *sim);
 void sim_note_processed(struct sim *sim);
 bool sim_is_settled(struct sim *sim);                /* nothing waits or is under way */

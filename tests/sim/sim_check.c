@@ -16,21 +16,24 @@ static void name_of(struct sim *sim, const struct memory_row *row, struct text *
         identity_document_name(name, stream.source, stream.context, row->id);
 }
 
-static bool find_row(struct sim *sim, const struct sim_memory *memory, struct memory_row *ret_row)
+static int64_t stream_of(struct sim *sim, int context)
 {
-    struct target_row target;
-    struct stream_row stream;
-    struct error err = { 0 };
-    int64_t found = 0;
     sqlite3_stmt *statement = NULL;
+    int64_t found = 0;
 
-    (void)target;
     if (sqlite3_prepare_v2(sim->state->db, "SELECT stream FROM streams WHERE context=?1", -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_bind_text(statement, 1, sim->contexts[memory->context], -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        sqlite3_bind_text(statement, 1, sim->contexts[context], -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
         found = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    (void)stream;
-    return found != 0 && state_find_memory(sim->state, found, (struct slice){ memory->id, strlen(memory->id) }, ret_row, &err) > 0;
+    return found;
+}
+
+static bool find_row(struct sim *sim, const struct sim_memory *memory, struct memory_row *ret_row)
+{
+    int64_t stream = stream_of(sim, memory->context);
+    struct error err = { 0 };
+
+    return stream != 0 && state_find_memory(sim->state, stream, (struct slice){ memory->id, strlen(memory->id) }, ret_row, &err) > 0;
 }
 
 static int64_t ask(struct sim *sim, const char *sql, int64_t value)
@@ -253,18 +256,25 @@ static void check_batches(struct sim *sim)
         sim_fail(sim, "a memory waits to be sent, and its text is not there");
 }
 
-void sim_check_sync(struct sim *sim, bool listed_all)
+void sim_check_sync(struct sim *sim, const struct sync_outcome *outcome)
 {
+    bool is_over = outcome != NULL && (outcome->result == RUN_SUCCESS || outcome->result == RUN_PARTIAL);
+    bool listed_all = is_over && strcmp(outcome->coverage, "complete") == 0;
+
     check_counts(sim);
     check_batches(sim);
-    for (size_t i = 0; i < sim->memory_count && listed_all; i++) {
-        struct sim_memory *memory = &sim->memories[i];
+    for (int i = 0; i < sim->plan.contexts && is_over; i++) /* a listing that failed at its last try is named by its run */
+        if (sim->broke_off[i] && count_stream_letters(sim, stream_of(sim, i), DEAD_SOURCE_GAP) == 0)
+            sim_fail(sim, "the listing of context %d broke off, and no gap says so", i);
+    for (size_t i = 0; i < sim->memory_count && listed_all && !sim->plan.narrow; i++) {
+        const struct sim_memory *memory = &sim->memories[i];
         struct memory_row row;
-        if (!memory->is_there || memory->kind == KIND_MALFORMED)
+        if (!memory->is_there || memory->there_since_ms > sim->sync_began_ms)
             continue;
-        if (!sim->plan.narrow && !find_row(sim, memory, &row))
+        if (memory->kind == KIND_MALFORMED && count_stream_letters(sim, stream_of(sim, memory->context), DEAD_MALFORMED) == 0)
+            sim_fail(sim, "a whole listing of context %d held an element that is no memory, and no dead letter says so", memory->context);
+        if (memory->kind != KIND_MALFORMED && !find_row(sim, memory, &row))
             sim_fail(sim, "a whole listing showed %s of context %d, and the state does not know it", memory->id, memory->context);
-        memory->was_listed = true;
     }
 }
 
@@ -288,6 +298,8 @@ static void check_document(struct sim *sim, const struct sim_memory *memory, con
     bool is_there = false;
     char marker[80];
 
+    if (memory->is_ruined)
+        return;
     if (count == 0 && sim->wipes > 0 && !sim->plan.audits)
         return; /* nobody looks for it: the configuration says so */
     if (count != 1) {
@@ -310,6 +322,7 @@ static void check_document(struct sim *sim, const struct sim_memory *memory, con
 
 static void check_there(struct sim *sim, const struct sim_memory *memory, const struct memory_row *row, const char *name)
 {
+    bool may_be_unseen = sim->plan.narrow && memory->was_away;
     bool may_be_old = (!sim->plan.replaces || sim->plan.narrow) && memory->version > 1; /* a narrow listing does not show a change of an old one */
 
     switch (row->state) {
@@ -326,9 +339,29 @@ static void check_there(struct sim *sim, const struct sim_memory *memory, const 
         if (memory->kind != KIND_BLANK && count_letters(sim, row->seq) == 0 && !may_be_old)
             sim_fail(sim, "%s is SKIPPED, and it has words", name);
         return;
+    case MEMORY_GONE:
+        if (may_be_unseen)
+            return;
+        __attribute__((fallthrough));
     default:
         sim_fail(sim, "%s is at the source and ends as %s", name, memory_state_name(row->state));
     }
+}
+
+/* Deleted at the source, and kept: a person is asked, or no listing was a proof. */
+static bool may_stay(struct sim *sim, const struct sim_memory *memory, const struct memory_row *row)
+{
+    bool is_anything_there = false;
+
+    for (size_t i = 0; i < sim->memory_count; i++) {
+        const struct sim_memory *other = &sim->memories[i];
+        if (!other->is_there || other->context != memory->context)
+            continue;
+        is_anything_there = true;
+        if (other->kind == KIND_MALFORMED)
+            return true;
+    }
+    return !is_anything_there || memory->is_ruined || count_stream_letters(sim, row->stream, DEAD_DELETION) > 0;
 }
 
 static void check_away(struct sim *sim, const struct sim_memory *memory, const struct memory_row *row, const char *name)
@@ -336,9 +369,13 @@ static void check_away(struct sim *sim, const struct sim_memory *memory, const s
     int count;
 
     (void)only_live(sim, name, &count);
-    if (row->state == MEMORY_GONE && count > 0)
+    if (row->state == MEMORY_GONE && count > 0 && !memory->is_ruined)
         sim_fail(sim, "%s is GONE, and LightRAG still holds it", name);
-    if (row->state == MEMORY_DONE)
+    if (row->state == MEMORY_GONE && sim->connector.on_delete != ENGINE_DELETE_PROPAGATE && !memory->is_forgotten)
+        sim_fail(sim, "%s is GONE, and nobody allowed it", name);
+    if (row->state != MEMORY_GONE && sim->connector.on_delete == ENGINE_DELETE_PROPAGATE && !sim->plan.narrow && !may_stay(sim, memory, row))
+        sim_fail(sim, "%s is deleted at the source and ends as %s", name, memory_state_name(row->state));
+    if (row->state == MEMORY_DONE && !memory->is_ruined)
         check_document(sim, memory, name);
     if (row->state == MEMORY_DEAD && count_letters(sim, row->seq) == 0)
         sim_fail(sim, "%s is DEAD, and no dead letter says so", name);
@@ -372,6 +409,6 @@ void sim_check_end(struct sim *sim)
         if (fake_is_live(&sim->lightrag->docs[i]) && strncmp(sim->lightrag->docs[i].name, "stranger-", 9) == 0 &&
             strstr(sim->lightrag->docs[i].summary, "A stranger's words") == NULL)
             sim_fail(sim, "a stranger's document was touched");
-    if (fake_store_count_doubled(sim->lightrag) > 0)
+    if (fake_store_count_doubled(sim->lightrag) > 0 && !sim_has(sim, SIM_FOREIGN))
         sim_fail(sim, "at the end LightRAG holds a document twice");
 }

@@ -308,6 +308,9 @@ static void end_exchange(struct sim *sim, struct exchange *exchange, struct http
     answer->words = answer->words != NULL ? answer->words : "";
     answer->body = answer->body != NULL ? answer->body : "";
     sim_trace(sim, "end %llu %d %s", (unsigned long long)exchange->id, answer->status, answer->words);
+    for (int i = 0; i < sim->plan.contexts && exchange->is_source && answer->status == 200; i++)
+        if (strcmp(exchange->path + strlen("/memory/"), sim->contexts[i]) == 0)
+            sim->broke_off[i] = answer->end == HTTP_TRUNCATED && exchange->answer.content_type == NULL;
     exchange->request.on_done(exchange->request.owner, exchange->id, answer);
 }
 
@@ -394,6 +397,7 @@ void sim_net_cut(struct sim *sim, bool ours_died)
         if (ours_died) {
             exchange->is_ours = false;
             exchange->is_underway = exchange->is_underway && sim_percent(sim, CHANCE_NET, 70);
+            exchange->arrives_ms += sim_between(sim, CHANCE_NET, 0, 1) * sim_between(sim, CHANCE_NET, 0, sim->plan.late_ms);
         } else if (!exchange->is_source && exchange->is_ours && !exchange->is_underway) {
             exchange->client_ms = sim->now_ms + 1;
             exchange->end = CLIENT_IS_RESET;
@@ -458,6 +462,10 @@ static int poll(void *self, int64_t until_ms, struct error *err)
     if (++sim->steps > STEPS_OF_A_SYNC)
         sim_fail(sim, "a sync does not come to its end (%d polls)", sim->steps);
     (void)sim_step(sim, "poll");
+    if (sim->steps_to_stop >= 0 && sim->steps_to_stop-- == 0) {
+        sim_trace(sim, "somebody stops us");
+        engine_stop(sim->engine, 1);
+    }
     if (sim->is_dead || sim->has_failed)
         return error_set(err, ERROR_FAILED, "the simulation ends this life");
     while (!happen(sim, until_ms))

@@ -11,7 +11,7 @@ static const char *const class_names[SIM_CLASSES] = {
     [SIM_SLOW_STORE] = "slow-store", [SIM_SLOW_MODEL] = "slow-model", [SIM_RESTART] = "restart", [SIM_OUTAGE] = "outage", [SIM_WIPE] = "wipe",
     [SIM_FAILING] = "failing", [SIM_POISON] = "poison", [SIM_HOLLOW] = "hollow", [SIM_MALFORMED] = "malformed", [SIM_REPEATED] = "repeated",
     [SIM_CHANGES] = "changes", [SIM_DELETIONS] = "deletions", [SIM_LOST_DELETE] = "lost-delete", [SIM_FOREIGN] = "foreign", [SIM_KEY] = "key",
-    [SIM_CLOCK] = "clock", [SIM_CRASH] = "crash",
+    [SIM_CLOCK] = "clock", [SIM_STOP] = "stop", [SIM_OPERATOR] = "operator", [SIM_CRASH] = "crash",
 };
 
 const char *sim_class_name(enum sim_class class)
@@ -48,14 +48,14 @@ bool sim_mutation_from_name(const char *name, enum sim_mutation *ret_mutation)
     return false;
 }
 
-/* Every class is drawn, also one that is not allowed: turning one off leaves the others of the seed as they were. */
+/* Every class is drawn for itself: turning one off leaves the others of the seed as they were. */
 static uint32_t choose_classes(struct sim *sim)
 {
-    int percent = (int)sim_between(sim, CHANCE_PLAN, 5, 60);
+    int64_t percent = sim_draw(sim, "classes", 0, 5, 60);
     uint32_t classes = 0;
 
     for (size_t i = 0; i < SIM_CLASSES; i++)
-        if (sim_percent(sim, CHANCE_PLAN, percent) || sim->options->forced)
+        if (sim_draw(sim, class_names[i], 0, 0, 99) < percent || sim->options->forced)
             classes |= 1u << i;
     return classes & sim->options->allowed;
 }
@@ -66,26 +66,24 @@ void sim_make_plan(struct sim *sim)
     struct sim_plan *plan = &sim->plan;
 
     plan->classes = choose_classes(sim);
-    plan->hours = 168;
-    plan->period_h = periods[sim_between(sim, CHANCE_PLAN, 0, 5)];
-    plan->memories = (int)sim_between(sim, CHANCE_PLAN, 10, 90);
-    plan->contexts = (int)sim_between(sim, CHANCE_PLAN, 1, CONTEXTS_MAXIMUM);
-    plan->is_14 = sim_percent(sim, CHANCE_PLAN, 40);
-    plan->replaces = sim_percent(sim, CHANCE_PLAN, 75);
-    plan->keeps_texts = sim_percent(sim, CHANCE_PLAN, 75);
-    plan->audits = sim_percent(sim, CHANCE_PLAN, 60);
-    plan->narrow = sim_percent(sim, CHANCE_PLAN, 30);
-    plan->fault_percent = (int)sim_between(sim, CHANCE_PLAN, 1, 12);
-    plan->late_ms = plan->is_14 ? sim_between(sim, CHANCE_PLAN, 100, 20000) : sim_between(sim, CHANCE_PLAN, 100, 600000);
-    plan->fail_times = (int)sim_between(sim, CHANCE_PLAN, 0, 2);
-    plan->crash_percent = (int)sim_between(sim, CHANCE_PLAN, 10, 80);
-    if (sim->options->hours > 0)
-        plan->hours = sim->options->hours;
+    plan->hours = sim->options->hours > 0 ? sim->options->hours : 168;
+    plan->period_h = periods[sim_draw(sim, "period", 0, 0, 5)];
+    plan->memories = (int)sim_draw(sim, "memories", 0, 10, 90);
+    plan->contexts = (int)sim_draw(sim, "contexts", 0, 1, CONTEXTS_MAXIMUM);
+    plan->is_14 = sim_draw(sim, "dialect", 0, 0, 99) < 45;
+    plan->replaces = sim_draw(sim, "replaces", 0, 0, 99) < 75;
+    plan->keeps_texts = sim_draw(sim, "keeps texts", 0, 0, 99) < 75;
+    plan->audits = sim_draw(sim, "audits", 0, 0, 99) < 60;
+    plan->narrow = sim_draw(sim, "narrow", 0, 0, 99) < 30;
+    plan->fault_percent = (int)sim_draw(sim, "faults", 0, 1, 12);
+    plan->late_ms = plan->is_14 ? sim_draw(sim, "late", 0, 100, 20000) : sim_draw(sim, "late", 0, 100, 600000);
+    plan->fail_times = (int)sim_draw(sim, "fail times", 0, 0, 2);
+    plan->crash_percent = (int)sim_draw(sim, "crashes", 0, 10, 80);
 }
 
 void sim_make_settings(struct sim *sim)
 {
-    static const char *const names[CONTEXTS_MAXIMUM] = { "a", "b c", "ü" };
+    static const char *const names[CONTEXTS_MAXIMUM] = { "a", "b c", "\xC3\xBC" };
     static const int batch_sizes[] = { 1, 2, 5, 20, 100 };
     static const int64_t polls[] = { 200, 2000, 10000 };
     static const int deletes[] = { 10, 50, 100 };
@@ -95,31 +93,31 @@ void sim_make_settings(struct sim *sim)
         sim->contexts[i] = names[i];
     sim->target = (struct engine_target){
         .name = "default",
-        .sink = { .url = "http://lightrag.sim", .api_key = "k", .timeout_ms = sim_between(sim, CHANCE_PLAN, 0, 1) ? 300000 : 30000 },
+        .sink = { .url = "http://lightrag.sim", .api_key = "k", .timeout_ms = sim_draw(sim, "timeout", 0, 0, 1) ? 300000 : 30000 },
         .workspace = "",
-        .batch_size = batch_sizes[sim_between(sim, CHANCE_PLAN, 0, 4)],
-        .max_unfinished = sim_between(sim, CHANCE_PLAN, 0, 2) == 0 ? (int)sim_between(sim, CHANCE_PLAN, 1, 10) : 500,
-        .poll_interval_ms = polls[sim_between(sim, CHANCE_PLAN, 0, 2)],
+        .batch_size = batch_sizes[sim_draw(sim, "batch", 0, 0, 4)],
+        .max_unfinished = sim_draw(sim, "unfinished", 0, 0, 2) == 0 ? (int)sim_draw(sim, "limit of unfinished", 0, 1, 10) : 500,
+        .poll_interval_ms = polls[sim_draw(sim, "poll", 0, 0, 2)],
         .kick = true,
-        .kick_interval_ms = sim_between(sim, CHANCE_PLAN, 0, 1) ? 300000 : 20000,
+        .kick_interval_ms = sim_draw(sim, "kick", 0, 0, 1) ? 300000 : 20000,
         .give_up_after_ms = (int64_t)30 * 86400000,
-        .audit_interval_ms = plan->audits ? sim_between(sim, CHANCE_PLAN, 2, 24) * 3600000 : 0,
+        .audit_interval_ms = plan->audits ? sim_draw(sim, "audit", 0, 2, 24) * 3600000 : 0,
     };
     sim->source_settings = (struct engine_source){
         .name = "default",
         .endpoint = { .url = "http://memories.sim", .api_key = "m", .timeout_ms = 30000, .response_maximum = (int64_t)1 << 30 },
-        .max_retries = (int)sim_between(sim, CHANCE_PLAN, 0, 3), .retry_backoff = 2.0, .item_maximum = 1 << 20,
+        .max_retries = (int)sim_draw(sim, "retries", 0, 0, 3), .retry_backoff = 2.0, .item_maximum = 1 << 20,
     };
     sim->connector = (struct engine_connector){
         .id = "sim",
         .contexts = sim->contexts, .context_count = (size_t)plan->contexts,
-        .range = plan->narrow ? (sim_percent(sim, CHANCE_PLAN, 50) ? "day" : "week") : "all",
-        .limit = plan->narrow && sim_percent(sim, CHANCE_PLAN, 50) ? sim_between(sim, CHANCE_PLAN, 3, 20) : 10000,
-        .max_concurrency = (int)sim_between(sim, CHANCE_PLAN, 1, 3),
-        .skip_empty = sim_percent(sim, CHANCE_PLAN, 70),
+        .range = plan->narrow ? (sim_draw(sim, "range", 0, 0, 1) ? "day" : "week") : "all",
+        .limit = plan->narrow && sim_draw(sim, "limited", 0, 0, 1) ? sim_draw(sim, "limit", 0, 3, 20) : 10000,
+        .max_concurrency = (int)sim_draw(sim, "slots", 0, 1, 3),
+        .skip_empty = sim_draw(sim, "skip empty", 0, 0, 99) < 70,
         .replaces = plan->replaces,
-        .on_delete = (enum engine_on_delete)sim_between(sim, CHANCE_PLAN, 0, 2),
-        .max_delete_percent = deletes[sim_between(sim, CHANCE_PLAN, 0, 2)],
+        .on_delete = (enum engine_on_delete)sim_draw(sim, "on delete", 0, 0, 2),
+        .max_delete_percent = deletes[sim_draw(sim, "delete percent", 0, 0, 2)],
         .auto_widen = true,
         .transform = { .strategy = TRANSFORM_STANDARD, .extract_tags = true },
         .max_attempts = 3, .backoff_multiplier = 2.0, .max_backoff_ms = 60000,

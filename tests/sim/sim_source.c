@@ -44,12 +44,12 @@ static void add_memory(struct sim *sim)
     memory = &sim->memories[sim->memory_count++];
     *memory = (struct sim_memory){
         .context = (int)sim_between(sim, CHANCE_SOURCE, 0, sim->plan.contexts - 1), .version = 1, .is_there = true, .copies = 1,
-        .created_ms = sim_server_ms(sim) - sim_between(sim, CHANCE_SOURCE, 0, 3000000),
+        .created_ms = sim_server_ms(sim) - sim_between(sim, CHANCE_SOURCE, 0, 3000000), .there_since_ms = sim->now_ms,
     };
     switch (sim_between(sim, CHANCE_SOURCE, 0, 4)) {
     case 0: (void)snprintf(id, sizeof id, "m%d", sim->born); break;
     case 1: (void)snprintf(id, sizeof id, "id/%d", sim->born); break;
-    case 2: (void)snprintf(id, sizeof id, "Ü %d", sim->born); break;
+    case 2: (void)snprintf(id, sizeof id, "\xC3\x9C %d", sim->born); break;
     case 3: (void)snprintf(id, sizeof id, "%d~x", sim->born); break;
     default: (void)snprintf(id, sizeof id, "memory-number-%d", sim->born); break;
     }
@@ -77,6 +77,7 @@ static void change_one(struct sim *sim)
     if (!memory->is_there || memory->kind == KIND_MALFORMED)
         return;
     memory->version++;
+    memory->there_since_ms = sim->now_ms;
     memory->kind = draw_kind(sim);
     if (memory->kind == KIND_MALFORMED)
         memory->kind = KIND_GOOD;
@@ -92,6 +93,8 @@ static void remove_one(struct sim *sim)
         return;
     memory = &sim->memories[sim_between(sim, CHANCE_SOURCE, 0, (int64_t)sim->memory_count - 1)];
     memory->is_there = !memory->is_there;
+    memory->was_away = true;
+    memory->there_since_ms = sim->now_ms;
     sim_trace(sim, "source: %s %s", memory->id, memory->is_there ? "is back" : "is deleted");
     sim->source_is_new = true;
 }
@@ -110,6 +113,19 @@ void sim_source_change(struct sim *sim, int hour)
         change_one(sim);
     if (sim_percent(sim, CHANCE_SOURCE, 8) && sim_has(sim, SIM_DELETIONS))
         remove_one(sim);
+}
+
+void sim_source_stir(struct sim *sim)
+{
+    if (sim_percent(sim, CHANCE_SOURCE, 50) && sim_has(sim, SIM_CHANGES))
+        change_one(sim);
+    if (sim_percent(sim, CHANCE_SOURCE, 30) && sim_has(sim, SIM_DELETIONS))
+        remove_one(sim);
+    if (sim_percent(sim, CHANCE_SOURCE, 30)) {
+        add_memory(sim);
+        sim_trace(sim, "source: %s is new", sim->memories[sim->memory_count - 1].id);
+    }
+    sim_source_tell(sim);
 }
 
 static void write_memory(const struct sim_memory *memory, struct json_writer *writer)

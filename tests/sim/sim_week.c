@@ -17,36 +17,86 @@ static void on_event(void *context, const struct engine_event *event)
                   event->letter->words);
 }
 
-/* A life of the program: from engine_new to its end, or to a crash. true: it came to its end. */
-static bool live(struct sim *sim, bool wait)
+/* ---- A life of the program: from engine_new to its end, or to a crash. true: it came to its end. ---- */
+
+enum deed { DEED_SYNC, DEED_SYNC_WAIT, DEED_BACKFILL, DEED_VERIFY, DEED_REPAIR, DEED_FORGET };
+
+static int sync_with(struct sim *sim, enum deed deed, struct sync_outcome *outcome, struct error *err)
 {
     static const size_t first[] = { 0 };
-    struct sync_request request = { .connectors = first, .connector_count = 1, .wait = wait, .trigger = "sim", .on_event = on_event, .context = sim };
+    struct sync_request request = { .connectors = first, .connector_count = 1, .wait = deed == DEED_SYNC_WAIT, .backfill = deed == DEED_BACKFILL,
+                                    .trigger = "sim", .on_event = on_event, .context = sim };
+
+    return engine_sync(sim->engine, &request, outcome, err);
+}
+
+static int verify_with(struct sim *sim, enum deed deed, struct error *err)
+{
+    static const size_t first[] = { 0 };
+    struct verify_request request = { .targets = first, .target_count = 1, .repair = deed == DEED_REPAIR, .on_event = on_event, .context = sim };
+    struct audit_result result = { 0 };
+    int code = engine_verify(sim->engine, &request, &result, err);
+
+    if (code == 0) {
+        for (int i = 0; i < AUDIT_KINDS; i++)
+            if (result.counts[i] > 0)
+                sim_trace(sim, "verify: %lld %s", (long long)result.counts[i], audit_kind_name((enum audit_kind)i));
+        audit_result_done(&result);
+    }
+    return code;
+}
+
+/* Only what the source does not show: it would come back with the next listing. */
+static int forget_with(struct sim *sim, struct error *err)
+{
+    struct forget_receipt receipt;
+
+    for (size_t i = 0; i < sim->memory_count; i++) {
+        struct sim_memory *memory = &sim->memories[i];
+        if (memory->is_there || memory->is_forgotten)
+            continue;
+        memory->is_forgotten = true;
+        sim_trace(sim, "forget %s", memory->id);
+        return engine_forget(sim->engine, sim->contexts[memory->context], (struct slice){ memory->id, strlen(memory->id) }, &receipt, err);
+    }
+    return 0;
+}
+
+static bool live(struct sim *sim, enum deed deed)
+{
     struct sync_outcome outcome = { 0 };
-    struct engine *engine = NULL;
     struct error err = { 0 };
     int result;
 
     sim->syncs++;
     sim->steps = 0;
-    if (engine_new(&sim->settings, &sim->world, sim->state, &engine, &err) < 0) {
+    sim->sync_began_ms = sim->now_ms;
+    memset(sim->broke_off, 0, sizeof sim->broke_off);
+    if (engine_new(&sim->settings, &sim->world, sim->state, &sim->engine, &err) < 0) {
         sim_fail(sim, "the engine does not start: %.300s", err.message);
         return false;
     }
-    result = engine_sync(engine, &request, &outcome, &err);
-    if (result == 0 && !sim->is_dead && !sim->has_failed)
+    if (deed >= DEED_VERIFY)
+        result = deed == DEED_FORGET ? forget_with(sim, &err) : verify_with(sim, deed, &err);
+    else
+        result = sync_with(sim, deed, &outcome, &err);
+    if (!sim->is_dead && !sim->has_failed)
         sim_check_step(sim);
-    engine_free(engine);
+    engine_free(sim->engine);
+    sim->engine = NULL;
     if (sim->is_dead || sim->has_failed)
         return false;
-    if (result < 0) {
+    if (result < 0 && (deed < DEED_VERIFY || err.kind == ERROR_IO)) {
         sim_fail(sim, "the engine broke: %.300s", err.message);
         return false;
     }
-    sim_trace(sim, "sync ends: %s %s %.160s; queued %lld, not stored %lld, not processed %lld", run_result_name(outcome.result), outcome.coverage,
-              outcome.error, (long long)outcome.unsent, (long long)outcome.unstored, (long long)outcome.unprocessed);
+    if (deed >= DEED_VERIFY)
+        sim_trace(sim, "it ends: %.160s", err.message);
+    else
+        sim_trace(sim, "sync ends: %s %s %.160s; queued %lld, not stored %lld, not processed %lld", run_result_name(outcome.result), outcome.coverage,
+                  outcome.error, (long long)outcome.unsent, (long long)outcome.unstored, (long long)outcome.unprocessed);
     sim->interrupted += outcome.result == RUN_INTERRUPTED;
-    sim_check_sync(sim, strcmp(outcome.coverage, "complete") == 0);
+    sim_check_sync(sim, deed < DEED_VERIFY ? &outcome : NULL);
     return true;
 }
 
@@ -69,18 +119,53 @@ static void arm_crash(struct sim *sim)
     sim->steps_to_crash = crashes && sim_has(sim, SIM_CRASH) && !sim->is_quiet ? (int)steps : -1;
 }
 
-/* One sync; after a crash the next process goes on. */
-static void sync_once(struct sim *sim, bool wait)
+static void arm_stop(struct sim *sim)
+{
+    bool stops = sim_percent(sim, CHANCE_CRASH, 15);
+    int64_t steps = sim_between(sim, CHANCE_CRASH, 0, 60);
+
+    sim->steps_to_stop = stops && sim_has(sim, SIM_STOP) && !sim->is_quiet ? (int)steps : -1;
+}
+
+/* After a crash the next process goes on. */
+static void do_once(struct sim *sim, enum deed deed)
 {
     if (sim->source_is_new)
         sim_source_tell(sim);
     for (int life = 0; life < 4 && !sim->has_failed; life++) {
         arm_crash(sim);
-        if (live(sim, wait) || sim->has_failed)
+        arm_stop(sim);
+        if (live(sim, deed) || sim->has_failed)
             break;
         recover(sim);
     }
-    sim->steps_to_crash = -1;
+    sim->steps_to_crash = sim->steps_to_stop = -1;
+}
+
+static void retry_letters(struct sim *sim)
+{
+    struct letter_filter filter = { 0 };
+    struct error err = { 0 };
+    int64_t count = 0;
+
+    if (engine_retry_letters(sim->state, &filter, sim_wall_ms(sim), &count, &err) < 0)
+        sim_fail(sim, "dead letters cannot be retried: %.200s", err.message);
+    sim_trace(sim, "somebody retries %lld dead letters", (long long)count);
+}
+
+/* What a person does between two syncs. */
+static void operate(struct sim *sim, int hour)
+{
+    static const enum deed deeds[] = { DEED_VERIFY, DEED_REPAIR, DEED_FORGET, DEED_BACKFILL };
+    int64_t choice = sim_draw(sim, "deed", hour, 0, 4);
+    bool happens = sim_draw(sim, "operator", hour, 0, 99) < 15;
+
+    if (!happens || !sim_has(sim, SIM_OPERATOR) || sim->has_failed)
+        return;
+    if (choice < 4)
+        do_once(sim, deeds[choice]);
+    else
+        retry_letters(sim);
 }
 
 static void run_week(struct sim *sim)
@@ -91,7 +176,8 @@ static void run_week(struct sim *sim)
         sim_source_change(sim, hour);
         if (hour % sim->plan.period_h == 0) {
             sim_world_plan(sim, hour);
-            sync_once(sim, sim_percent(sim, CHANCE_PLAN, 50));
+            do_once(sim, sim_draw(sim, "wait", hour, 0, 1) ? DEED_SYNC_WAIT : DEED_SYNC);
+            operate(sim, hour);
         }
         sim_pass(sim, end_ms);
     }
@@ -110,7 +196,7 @@ static void come_to_rest(struct sim *sim)
         if (syncs < NEW_IN_QUIET) /* whose fault a 500 is shows only while others pass */
             sim_source_add(sim);
         sim->source_is_new = true;
-        sync_once(sim, true);
+        do_once(sim, DEED_SYNC_WAIT);
         sim_pass(sim, sim->now_ms + 2LL * HOUR_MS);
         if (sim->has_failed || (sim->now_ms - calm_ms >= enough_ms && sim_is_settled(sim) && inserted == sim->inserted))
             return;

@@ -6,7 +6,13 @@
 #include <string.h>
 
 enum event_kind { EVENT_RESTART, EVENT_DOWN, EVENT_UP, EVENT_WIPE, EVENT_BUSY, EVENT_STATUS, EVENT_SOURCE, EVENT_CUT, EVENT_STORE, EVENT_MODEL,
-                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN };
+                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN, EVENT_STIR };
+
+static const char *const event_names[] = {
+    "LightRAG restarts", "LightRAG is away", "LightRAG is back", "LightRAG is wiped", "LightRAG is busy", "LightRAG's answers are spoilt", "the source is spoilt",
+    "listings break off", "storing is slow", "the model is slow", "our key is revoked", "our key is good again", "the wall clock jumps", "deletes are lost",
+    "a stranger inserts", "the source changes",
+};
 
 void sim_control(struct sim *sim, bool is_source, const char *format, ...)
 {
@@ -53,11 +59,11 @@ static void add_event(struct sim *sim, int64_t at_ms, enum event_kind kind, int6
 }
 
 /* Mostly early: what is interesting happens in the first seconds. */
-static int64_t draw_time(struct sim *sim)
+static int64_t draw_time(const struct sim *sim, const char *name, int hour)
 {
     static const int64_t spans[] = { 200, 2000, 20000, 60000, 3600000 };
 
-    return sim->now_ms + sim_between(sim, CHANCE_FAULTS, 0, spans[sim_between(sim, CHANCE_FAULTS, 0, 4)]);
+    return sim->now_ms + sim_draw(sim, name, hour * 8 + 1, 0, spans[sim_draw(sim, name, hour * 8 + 2, 0, 4)]);
 }
 
 void sim_world_plan(struct sim *sim, int hour)
@@ -76,13 +82,14 @@ void sim_world_plan(struct sim *sim, int hour)
         { SIM_CLOCK, EVENT_CLOCK, 4, -7200000, 7200000 },
         { SIM_LOST_DELETE, EVENT_LOST_DELETE, 20, 1, 2 },
         { SIM_FOREIGN, EVENT_FOREIGN, 8, 0, 1000 },
+        { SIM_CHANGES, EVENT_STIR, 10, 0, 0 },
     };
 
-    (void)hour;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        bool happens = sim_percent(sim, CHANCE_FAULTS, rows[i].percent);
-        int64_t at = draw_time(sim);
-        int64_t value = sim_between(sim, CHANCE_FAULTS, rows[i].low, rows[i].high);
+        const char *name = event_names[rows[i].kind];
+        bool happens = sim_draw(sim, name, hour * 8, 0, 99) < rows[i].percent;
+        int64_t at = draw_time(sim, name, hour);
+        int64_t value = sim_draw(sim, name, hour * 8 + 3, rows[i].low, rows[i].high);
         if (!happens || !sim_has(sim, rows[i].class))
             continue;
         add_event(sim, at, rows[i].kind, value);
@@ -139,24 +146,33 @@ static void jump(struct sim *sim, int64_t value)
 
 static void insert_foreign(struct sim *sim, int64_t number)
 {
-    AUTO_STRING char *body = mem_format("{\"texts\":[\"A stranger's words, number %lld at %lld.\"],\"file_sources\":[\"stranger-%lld.txt\"]}", (long long)number,
-                                        (long long)sim->now_ms, (long long)number);
-    struct fake_request request = { .method = "POST", .path = "/documents/texts", .api_key = "k", .body = body, .body_size = strlen(body) };
+    struct sim_memory *victim = number % 4 == 0 && sim->memory_count > 0 ? &sim->memories[(size_t)number % sim->memory_count] : NULL;
+    AUTO_STRING char *body = NULL;
+    AUTO_DONE(text) struct text name = { 0 };
+    struct fake_request request = { .method = "POST", .path = "/documents/texts", .api_key = "k" };
     struct http_server_answer answer = { .status = 200 };
 
+    text_init(&name, 0);
     text_init(&answer.body, 0);
-    fake_lightrag_handle(sim->lightrag, sim_server_ms(sim), &request, &answer);
+    if (victim != NULL)
+        identity_document_name(&name, "default", sim->contexts[victim->context], (struct slice){ victim->id, strlen(victim->id) });
+    else
+        (void)text_append_format(&name, "stranger-%lld.txt", (long long)number);
+    request.body = body = mem_format("{\"texts\":[\"A stranger's words, number %lld at %lld.\"],\"file_sources\":[\"%s\"]}", (long long)number,
+                                     (long long)sim->now_ms, name.data);
+    request.body_size = strlen(body);
+    if (!sim->is_down)
+        fake_lightrag_handle(sim->lightrag, sim_server_ms(sim), &request, &answer);
+    if (victim != NULL && answer.status == 200 && strstr(answer.body.data, "\"success\"") != NULL) {
+        victim->is_ruined = true;
+        sim_trace(sim, "world: the stranger took the name %s", name.data);
+    }
     text_done(&answer.body);
 }
 
 static void happen(struct sim *sim, const struct sim_event *event)
 {
-    static const char *const names[] = { "LightRAG restarts", "LightRAG is away", "LightRAG is back", "LightRAG is wiped", "LightRAG is busy",
-                                         "LightRAG's answers are spoilt", "the source is spoilt", "listings break off", "storing is slow",
-                                         "the model is slow", "our key is revoked", "our key is good again", "the wall clock jumps",
-                                         "deletes are lost", "a stranger inserts" };
-
-    sim_trace(sim, "world: %s (%lld)", names[event->kind], (long long)event->value);
+    sim_trace(sim, "world: %s (%lld)", event_names[event->kind], (long long)event->value);
     switch ((enum event_kind)event->kind) {
     case EVENT_RESTART: restart(sim); break;
     case EVENT_DOWN: sim->is_down = true; restart(sim); break;
@@ -178,6 +194,7 @@ static void happen(struct sim *sim, const struct sim_event *event)
     case EVENT_CLOCK: jump(sim, event->value); break;
     case EVENT_LOST_DELETE: sim_control(sim, false, "{\"lost_deletes\":%lld}", (long long)event->value); break;
     case EVENT_FOREIGN: insert_foreign(sim, event->value); break;
+    case EVENT_STIR: sim_source_stir(sim); break;
     }
 }
 
