@@ -155,32 +155,40 @@ static struct transfer *find_transfer(struct http_client *client, http_id id)
     return NULL;
 }
 
+/* An option that curl could not keep a copy of would be sent, or trusted, as it was before. */
+static void check_option(CURLcode code)
+{
+    if (code == CURLE_OUT_OF_MEMORY)
+        mem_end_program();
+}
+#define SET_OPTION(...) check_option(curl_easy_setopt(__VA_ARGS__))
+
 static void set_fixed_options(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
 
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_MAXIMUM_S);
-    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
-    (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "memory-connector");
+    SET_OPTION(easy, CURLOPT_PRIVATE, transfer);
+    SET_OPTION(easy, CURLOPT_ERRORBUFFER, transfer->error);
+    SET_OPTION(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET_OPTION(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    SET_OPTION(easy, CURLOPT_NOSIGNAL, 1L);
+    SET_OPTION(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET_OPTION(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET_OPTION(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET_OPTION(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET_OPTION(easy, CURLOPT_PATH_AS_IS, 1L);
+    SET_OPTION(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_MAXIMUM_S);
+    SET_OPTION(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    SET_OPTION(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET_OPTION(easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET_OPTION(easy, CURLOPT_WRITEDATA, transfer);
+    SET_OPTION(easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET_OPTION(easy, CURLOPT_HEADERDATA, transfer);
+    SET_OPTION(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    SET_OPTION(easy, CURLOPT_PREREQDATA, transfer);
+    SET_OPTION(easy, CURLOPT_USERAGENT, "memory-connector");
 #if LIBCURL_VERSION_NUM >= 0x075700
-    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name server that hangs must not hold up the end of the program */
+    SET_OPTION(easy, CURLOPT_QUICK_EXIT, 1L); /* a name server that hangs must not hold up the end of the program */
 #endif
 }
 
@@ -196,7 +204,7 @@ static struct transfer *find_free_transfer(struct http_client *client)
     transfer->client = client;
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
-        abort(); /* only when memory is out */
+        mem_end_program();
     text_init(&transfer->body, 0);
     text_init(&transfer->pending, 0);
     set_fixed_options(transfer);
@@ -204,13 +212,22 @@ static struct transfer *find_free_transfer(struct http_client *client)
     return transfer;
 }
 
+static struct curl_slist *add_header(struct curl_slist *list, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(list, header);
+
+    if (longer == NULL)
+        mem_end_program(); /* or the request goes out without its key */
+    return longer;
+}
+
 static void set_headers(struct transfer *transfer, const struct http_request *request)
 {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* else a round trip, or a second with servers that ignore it */
+    struct curl_slist *list = add_header(NULL, "Expect:"); /* else a round trip, or a second with servers that ignore it */
 
     for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
-        list = curl_slist_append(list, request->headers[i]);
-    (void)curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list);
+        list = add_header(list, request->headers[i]);
+    SET_OPTION(transfer->easy, CURLOPT_HTTPHEADER, list);
     curl_slist_free_all(transfer->headers);
     transfer->headers = list;
 }
@@ -223,11 +240,11 @@ static void set_trust(struct transfer *transfer, const struct http_trust *trust)
     bool insecure = trust != NULL && trust->insecure;
     bool is_private = trust != NULL && trust->ca_file != NULL && trust->ca_file[0] != '\0';
 
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
-    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, is_private ? trust->ca_file : client->ca_file);
-    (void)curl_easy_setopt(easy, CURLOPT_CAPATH, is_private ? NULL : client->ca_folder);
-    (void)curl_easy_setopt(easy, CURLOPT_PROXY, trust != NULL && trust->proxy != NULL ? trust->proxy : "");
+    SET_OPTION(easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+    SET_OPTION(easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+    SET_OPTION(easy, CURLOPT_CAINFO, is_private ? trust->ca_file : client->ca_file);
+    SET_OPTION(easy, CURLOPT_CAPATH, is_private ? NULL : client->ca_folder);
+    SET_OPTION(easy, CURLOPT_PROXY, trust != NULL && trust->proxy != NULL ? trust->proxy : "");
 }
 
 static void set_method(CURL *easy, const struct http_request *request)
@@ -236,13 +253,13 @@ static void set_method(CURL *easy, const struct http_request *request)
     bool has_body = request->body != NULL || is_post;
 
     if (has_body) {
-        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(request->body != NULL ? request->body_size : 0));
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
+        SET_OPTION(easy, CURLOPT_POST, 1L);
+        SET_OPTION(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(request->body != NULL ? request->body_size : 0));
+        SET_OPTION(easy, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
     } else {
-        (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        SET_OPTION(easy, CURLOPT_HTTPGET, 1L);
     }
-    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, has_body == is_post && (is_post || strcmp(request->method, "GET") == 0) ? NULL : request->method);
+    SET_OPTION(easy, CURLOPT_CUSTOMREQUEST, has_body == is_post && (is_post || strcmp(request->method, "GET") == 0) ? NULL : request->method);
 }
 
 static void set_request_options(struct transfer *transfer, const struct http_request *request)
@@ -250,12 +267,12 @@ static void set_request_options(struct transfer *transfer, const struct http_req
     CURL *easy = transfer->easy;
     int64_t connect_ms = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
 
-    (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    SET_OPTION(easy, CURLOPT_URL, request->url);
     set_method(easy, request);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < INT_MAX ? connect_ms : INT_MAX));
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX));
-    (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->unrepeatable ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->unrepeatable ? 1L : 0L);
+    SET_OPTION(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < INT_MAX ? connect_ms : INT_MAX));
+    SET_OPTION(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX));
+    SET_OPTION(easy, CURLOPT_FRESH_CONNECT, request->unrepeatable ? 1L : 0L);
+    SET_OPTION(easy, CURLOPT_FORBID_REUSE, request->unrepeatable ? 1L : 0L);
     set_trust(transfer, request->trust);
     set_headers(transfer, request);
 }
@@ -305,6 +322,8 @@ static int client_start(void *self, const struct http_request *request, http_id 
     transfer->request.headers = NULL;
     transfer->request.trust = NULL;
     code = curl_multi_add_handle(client->multi, transfer->easy);
+    if (code == CURLM_OUT_OF_MEMORY)
+        mem_end_program();
     if (code != CURLM_OK)
         return error_set(err, ERROR_IO, "cannot start a request: %s", curl_multi_strerror(code));
     transfer->id = ++client->last_id;
@@ -454,7 +473,7 @@ static void collect(struct http_client *client)
         (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
         (void)curl_multi_remove_handle(client->multi, easy);
         transfer->is_over = true;
-        transfer->code = code;
+        transfer->code = code; /* "out of memory" too is only this answer's failure: curl says it also of a head line that is too long */
     }
 }
 

@@ -1,12 +1,31 @@
 /* http_client_url.c - URLs, judged by the same parser that connects. */
 #include "base/http_client.h"
 
+#include "base/mem.h"
+
 #include <curl/curl.h>
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+/* Out of memory is no fault of the URL. */
+static CURLUcode checked(CURLUcode code)
+{
+    if (code == CURLUE_OUT_OF_MEMORY)
+        mem_end_program();
+    return code;
+}
+
+static CURLU *new_url(void)
+{
+    CURLU *parsed = curl_url();
+
+    if (parsed == NULL)
+        mem_end_program();
+    return parsed;
+}
 
 static int url_error(struct error *err, const char *url, const char *why)
 {
@@ -16,7 +35,7 @@ static int url_error(struct error *err, const char *url, const char *why)
 static bool has_part(CURLU *parsed, CURLUPart part)
 {
     char *value = NULL;
-    bool has = curl_url_get(parsed, part, &value, 0) == CURLUE_OK && value != NULL;
+    bool has = checked(curl_url_get(parsed, part, &value, 0)) == CURLUE_OK && value != NULL;
 
     curl_free(value);
     return has;
@@ -27,7 +46,7 @@ static int check_parts(CURLU *parsed, const char *url, struct error *err)
     char *scheme = NULL;
     bool is_http;
 
-    if (curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+    if (checked(curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0)) != CURLUE_OK)
         return url_error(err, url, "it must begin with http:// or https://");
     is_http = strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
     curl_free(scheme);
@@ -42,19 +61,17 @@ static int check_parts(CURLU *parsed, const char *url, struct error *err)
 
 int http_url_check(const char *url, struct text *ret_normal, struct error *err)
 {
-    CURLU *parsed = curl_url();
+    CURLU *parsed = new_url();
     CURLUcode code;
     char *whole = NULL;
     size_t length;
     int result = -1;
 
-    if (parsed == NULL)
-        return error_set(err, ERROR_FAILED, "out of memory");
-    code = strstr(url, "://") == NULL ? CURLUE_BAD_SCHEME : curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+    code = strstr(url, "://") == NULL ? CURLUE_BAD_SCHEME : checked(curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME));
     if (code != CURLUE_OK) {
         (void)url_error(err, url, strstr(url, "://") == NULL ? "it must begin with http:// or https://" : curl_url_strerror(code));
     } else if (check_parts(parsed, url, err) == 0) {
-        if (curl_url_get(parsed, CURLUPART_URL, &whole, 0) == CURLUE_OK) {
+        if (checked(curl_url_get(parsed, CURLUPART_URL, &whole, 0)) == CURLUE_OK) {
             length = strlen(whole);
             while (length > 0 && whole[length - 1] == '/')
                 length--;
@@ -72,13 +89,12 @@ int http_url_check(const char *url, struct text *ret_normal, struct error *err)
 
 bool http_url_is_loopback(const char *url)
 {
-    CURLU *parsed = curl_url();
+    CURLU *parsed = new_url();
     struct in_addr address;
     char *host = NULL;
     bool is_loopback = false;
 
-    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+    if (checked(curl_url_set(parsed, CURLUPART_URL, url, 0)) == CURLUE_OK && checked(curl_url_get(parsed, CURLUPART_HOST, &host, 0)) == CURLUE_OK)
         is_loopback = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
                       (inet_pton(AF_INET, host, &address) == 1 && (ntohl(address.s_addr) >> 24) == 127); /* not a name such as 127.example.org */
     curl_free(host);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-MC_NORETURN static void end_program(void)
+void mem_end_program(void)
 {
     static const char words[] = "memory-connector: out of memory; nothing acknowledged is lost, start again\n";
 
@@ -20,14 +20,14 @@ void *mem_alloc(size_t size)
     void *block = calloc(1, size > 0 ? size : 1);
 
     if (block == NULL)
-        end_program();
+        mem_end_program();
     return block;
 }
 
 void *mem_alloc_array(size_t count, size_t size)
 {
     if (size > 0 && count > SIZE_MAX / size)
-        end_program();
+        mem_end_program();
     return mem_alloc(count * size);
 }
 
@@ -36,10 +36,10 @@ void *mem_resize(void *block, size_t count, size_t size)
     void *resized;
 
     if (size > 0 && count > SIZE_MAX / size)
-        end_program();
+        mem_end_program();
     resized = realloc(block, count * size > 0 ? count * size : 1);
     if (resized == NULL)
-        end_program();
+        mem_end_program();
     return resized;
 }
 

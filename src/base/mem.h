@@ -19,6 +19,10 @@ char *mem_copy_bytes(const void *bytes, size_t size); /* with a NUL behind; neve
 char *mem_format(const char *format, ...) MC_PRINTF(1, 2); /* owned by the caller */
 void mem_free(void *block);
 
+/* For what a library reports in a way of its own: says it and ends the program like every other allocation that fails. Whoever does not look
+ * takes a refused URL, a lost header or "no JSON" for the other side's fault. */
+MC_NORETURN void mem_end_program(void);
+
 /* Makes room for one more element: doubles the array when count has reached *capacity. */
 void *mem_grow(void *array, size_t count, size_t *capacity, size_t size) __attribute__((returns_nonnull));
 

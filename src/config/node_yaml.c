@@ -146,6 +146,8 @@ static int fail_parsing(struct reader *reader)
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
 
+    if (parser->error == YAML_MEMORY_ERROR)
+        mem_end_program();
     if (parser->error == YAML_READER_ERROR) {
         struct node place = { .source = (char *)(uintptr_t)reader->file };
         config_error(reader->problems, &place, "", "byte %zu: %s (the file must be UTF-8)", parser->problem_offset, problem);
@@ -365,10 +367,8 @@ int node_parse_yaml(const char *file, const char *text, size_t size, struct node
         shield_variables(&shielded, text);
     else
         (void)text_append_bytes(&shielded, text, size);
-    if (!yaml_parser_initialize(&reader.parser)) {
-        config_error(problems, NULL, "", "%s: the YAML parser does not start", file);
-        return -1;
-    }
+    if (!yaml_parser_initialize(&reader.parser))
+        mem_end_program();
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)shielded.data, shielded.size);
     result = read_document(&reader, root);
     yaml_parser_delete(&reader.parser);

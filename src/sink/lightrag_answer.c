@@ -2,6 +2,7 @@
  * with different words, and a 200 can be a refusal: both are read. */
 #include "sink/sink_internal.h"
 
+#include "base/mem.h"
 #include "memory/sanitise.h"
 
 #include <stdarg.h>
@@ -33,6 +34,17 @@ static bool is_shallow(const char *json, size_t size)
     return true;
 }
 
+/* Memory that is out is not the server's fault. */
+static yyjson_doc *parse(const char *json, size_t size)
+{
+    yyjson_read_err problem = { 0 };
+    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)json, size, YYJSON_READ_BIGNUM_AS_RAW, NULL, &problem);
+
+    if (document == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        mem_end_program();
+    return document;
+}
+
 yyjson_doc *sink_parse(const struct http_answer *answer)
 {
     AUTO_DONE(text) struct text mended = { 0 };
@@ -40,14 +52,14 @@ yyjson_doc *sink_parse(const struct http_answer *answer)
 
     if (!is_shallow(answer->body, answer->body_size))
         return NULL;
-    document = yyjson_read(answer->body, answer->body_size, YYJSON_READ_BIGNUM_AS_RAW);
+    document = parse(answer->body, answer->body_size);
     if (document != NULL)
         return document;
     /* A summary that was cut inside a character must not hide what the rest says. */
     text_init(&mended, 0);
     if (!sanitise_json(&mended, answer->body, answer->body_size))
         return NULL;
-    return yyjson_read(mended.data, mended.size, YYJSON_READ_BIGNUM_AS_RAW);
+    return parse(mended.data, mended.size);
 }
 
 /* What pydantic's messages quote behind these words is the request: a private text. */

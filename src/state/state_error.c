@@ -93,7 +93,7 @@ void state_tell(sqlite3 *db, const char *path, int code, const char *what, struc
     char words[200];
 
     if ((code & 0xFF) == SQLITE_NOMEM)
-        (void)mem_alloc_array(SIZE_MAX, 2); /* ends the program like every other allocation that fails */
+        mem_end_program();
     trouble = find_trouble(code, system_errno);
     copy_words(words, sizeof words, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code));
     if ((code & 0xFF) == SQLITE_IOERR && system_errno != 0)
