@@ -68,7 +68,41 @@ static void test_names_are_there(void **state)
         assert_non_null(member_action_name((enum member_action)i));
     for (int i = 0; i <= PULL_FORGET; i++)
         assert_non_null(pull_action_name((enum pull_action)i));
+    for (int i = 0; i < PULL_SEEN; i++)
+        assert_non_null(pull_seen_name((enum pull_seen)i));
+    for (int i = 0; i < PHASES; i++)
+        assert_non_null(batch_phase_name((enum batch_phase)i));
+    for (int i = 0; i < BATCH_EVENTS; i++)
+        assert_non_null(batch_event_name((enum batch_event)i));
+    for (int i = 0; i < SIGHTINGS; i++)
+        assert_non_null(sighting_name((enum sighting)i));
+    assert_string_equal(dead_class_name((enum dead_class)99), "unknown");
+    for (int i = 1; i < DEAD_CLASSES; i++) {
+        enum dead_class found = DEAD_CLASSES;
+        assert_true(dead_class_from_name(dead_class_name((enum dead_class)i), &found));
+        assert_int_equal(found, i);
+        assert_non_null(dead_class_advice((enum dead_class)i));
+    }
     assert_string_equal(batch_phase_name(PHASE_NEVER), "never");
+}
+
+/* Nothing at the server is replaced when on_update is keep, and nothing that is not there needs the permission. */
+static void test_what_keep_changes(void **state)
+{
+    (void)state;
+    for (int memory = 0; memory < MEMORY_STATES; memory++) {
+        for (int seen = 0; seen < PULL_SEEN; seen++) {
+            enum pull_action replace = pull_decide((enum memory_state)memory, (enum pull_seen)seen, true);
+            enum pull_action keep = pull_decide((enum memory_state)memory, (enum pull_seen)seen, false);
+            bool is_kept = seen == PULL_NEWER && (memory == MEMORY_DONE || memory == MEMORY_FLYING);
+            assert_int_equal(replace, pull_table[memory][seen].action);
+            assert_int_equal(keep, is_kept ? PULL_COUNT_CHANGED : replace);
+        }
+    }
+    for (int dead_class = 1; dead_class < DEAD_CLASSES; dead_class++) {
+        bool is_absent = dead_class == DEAD_REJECTED || dead_class == DEAD_TOO_LARGE || dead_class == DEAD_POISON || dead_class == DEAD_CONTENT;
+        assert_int_equal(pull_dead_class_is_absent((enum dead_class)dead_class), is_absent);
+    }
 }
 
 static void test_retry_limits(void **state)
@@ -97,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_sent_twice_without_a_look_up),
         cmocka_unit_test(test_trouble_of_the_target_blames_no_document),
         cmocka_unit_test(test_names_are_there),
+        cmocka_unit_test(test_what_keep_changes),
         cmocka_unit_test(test_retry_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,15 @@
 
 static const char *const tables[] = { "targets", "streams", "memories", "texts", "newer", "marks", "absences", "batches", "letters", "runs", "counts" };
 
-static bool each_memory(void *context, const struct memory_row *row) { (void)context; (void)row; return true; }
-static bool each_batch(void *context, const struct batch_row *row) { (void)context; (void)row; return true; }
-static bool each_target(void *context, const struct target_row *row) { (void)context; (void)row; return true; }
-static bool each_stream(void *context, const struct stream_row *row) { (void)context; (void)row; return true; }
-static bool each_letter(void *context, const struct dead_letter *letter) { (void)context; (void)letter; return true; }
-static bool each_run(void *context, const struct run_row *row) { (void)context; (void)row; return true; }
-static bool each_absence(void *context, int64_t seq, int64_t since_ms) { (void)context; (void)seq; (void)since_ms; return true; }
+static bool goes_on = true;
+
+static bool each_memory(void *context, const struct memory_row *row) { (void)context; (void)row; return goes_on; }
+static bool each_batch(void *context, const struct batch_row *row) { (void)context; (void)row; return goes_on; }
+static bool each_target(void *context, const struct target_row *row) { (void)context; (void)row; return goes_on; }
+static bool each_stream(void *context, const struct stream_row *row) { (void)context; (void)row; return goes_on; }
+static bool each_letter(void *context, const struct dead_letter *letter) { (void)context; (void)letter; return goes_on; }
+static bool each_run(void *context, const struct run_row *row) { (void)context; (void)row; return goes_on; }
+static bool each_absence(void *context, int64_t seq, int64_t since_ms) { (void)context; (void)seq; (void)since_ms; return goes_on; }
 
 enum { READINGS = 29, CHANGES = 11 };
 
@@ -170,9 +172,95 @@ static void test_changes(void **unused)
     }
 }
 
+static void fill_more(struct state *state)
+{
+    struct error err = { 0 };
+    struct memory_row row;
+
+    fixture_fill(state, 4);
+    for (int number = 5; number < CHANGES; number++)
+        ASSERT_WORKS(change_by_number(state, number, &err), err);
+    for (int64_t seq = 2; seq <= 3; seq++) {
+        assert_int_equal(state_get_memory(state, seq, &row, &err), 1);
+        row.state = seq == 2 ? MEMORY_REMOVING : MEMORY_FLYING;
+        row.batch = 7;
+        ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_QUEUED }, &err), err);
+    }
+    ASSERT_WORKS(state_commit(state, &err), err);
+}
+
+static void test_a_broken_state_answers_nothing(void **unused)
+{
+    AUTO(state) struct state *state = fixture_open();
+    const struct memory_row nobody = memory_of(500, 1, "nobody", MEMORY_DONE, 0);
+    struct error err = { 0 };
+
+    (void)unused;
+    fill_more(state);
+    assert_int_equal(state_apply(state, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &nobody, .from = MEMORY_QUEUED }, &err), -1);
+    for (int number = 0; number < READINGS; number++) {
+        struct error again = { 0 };
+        assert_int_equal(read_by_number(state, number, &again), -1);
+        assert_non_null(strstr(again.message, "memory 500 is not in it")); /* the old story */
+    }
+    for (int number = 0; number < CHANGES; number++) {
+        struct error again = { 0 };
+        assert_int_equal(change_by_number(state, number, &again), -1);
+    }
+    assert_int_equal(state_commit(state, &err), -1);
+}
+
+/* A list that is stopped lets go of its statement: everything can be read and changed after it. */
+static void test_lists_that_are_stopped(void **unused)
+{
+    AUTO(state) struct state *state = fixture_open();
+
+    (void)unused;
+    fill_more(state);
+    for (int again = 0; again < 2; again++) {
+        goes_on = again > 0;
+        for (int number = 0; number < READINGS; number++) {
+            struct error err = { 0 };
+            ASSERT_WORKS(read_by_number(state, number, &err), err);
+        }
+    }
+    goes_on = true;
+    {
+        struct error err = { 0 };
+        ASSERT_WORKS(change_by_number(state, 9, &err), err);
+    }
+}
+
+static void test_a_revision_of_another_size(void **unused)
+{
+    struct state *state = fixture_open();
+    AUTO_DONE(text) struct text text = { 0 };
+    struct error err = { 0 };
+    uint8_t revision[SHA256_SIZE];
+    sqlite3 *db = NULL;
+
+    (void)unused;
+    text_init(&text, 0);
+    fill_more(state);
+    state_free(state);
+    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE newer SET revision=x'0011'", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+    state = fixture_open();
+    assert_int_equal(state_get_newer(state, 1, revision, &text, &err), -1);
+    assert_non_null(strstr(err.message, "2 bytes"));
+    state_free(state);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { STATE_TEST(test_readings), STATE_TEST(test_changes) };
+    const struct CMUnitTest tests[] = {
+        STATE_TEST(test_readings),
+        STATE_TEST(test_changes),
+        STATE_TEST(test_a_broken_state_answers_nothing),
+        STATE_TEST(test_lists_that_are_stopped),
+        STATE_TEST(test_a_revision_of_another_size),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
