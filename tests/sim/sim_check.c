@@ -332,6 +332,7 @@ static void check_there(struct sim *sim, const struct sim_memory *memory, const 
     case MEMORY_DEAD:
         if (count_letters(sim, row->seq) == 0)
             sim_fail(sim, "%s is DEAD, and no dead letter says so", name);
+        may_be_old = may_be_old || (memory->kind == KIND_BLANK && memory->version > 1); /* emptied since: the letter keeps the story */
         if (!is_bad(sim, memory->kind) && !may_be_old && !memory->is_ruined)
             sim_fail(sim, "%s is DEAD, and nothing is wrong with it", name);
         return;
