@@ -190,7 +190,8 @@ int engine_forget(struct engine *engine, const char *context, struct slice id, s
 void engine_stop(struct engine *engine, int urgency);
 
 /* Dead letters of memories: looked up at the server and sent again where absent, at the next sync. Malformed ones are closed: the next
- * listing brings them again. Discard: closed, the memory stays dead. Both commit. ret_count: how many. */
+ * listing brings them again. Lost ones, gaps and deletions stay open: trying again does nothing for them. Discard: closed, the memory stays dead. Both
+ * commit. ret_count: how many. */
 int engine_retry_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err);
 int engine_discard_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err);
 

@@ -43,15 +43,25 @@ static int revive(struct state *state, int64_t seq, int64_t now_ms, struct error
     return state_apply(state, &change, err);
 }
 
+/* Trying again does nothing for them, so they stay named: only a listing brings back what was lost or proves a gap closed, and what was deleted at the
+ * source waits for a yes or a no. */
+static bool cannot_be_retried(enum dead_class dead_class)
+{
+    return dead_class == DEAD_LOST || dead_class == DEAD_SOURCE_GAP || dead_class == DEAD_DELETION;
+}
+
 static int end_letters(struct state *state, const struct letter_filter *filter, enum dead_end end, int64_t now_ms, int64_t *ret_count,
                        struct error *err)
 {
     struct picked picked = { 0 };
     int result = state_each_letter(state, filter, pick, &picked, err);
+    int64_t ended = 0;
 
     for (size_t i = 0; result == 0 && i < picked.count; i++) {
         struct dead_letter letter;
         struct change change = { .kind = CHANGE_DEAD_LETTER, .letter = &letter };
+        if (end == DEAD_RETRIED && cannot_be_retried(picked.letters[i].dead_class))
+            continue;
         if (end == DEAD_RETRIED && picked.letters[i].seq != 0)
             result = revive(state, picked.letters[i].seq, now_ms, err);
         if (result < 0)
@@ -62,11 +72,12 @@ static int end_letters(struct state *state, const struct letter_filter *filter, 
         letter.end = end;
         letter.raw = (struct slice){ NULL, 0 };
         result = state_apply(state, &change, err);
+        ended++;
     }
     if (result == 0)
         result = state_commit(state, err);
     if (result == 0)
-        *ret_count = (int64_t)picked.count;
+        *ret_count = ended;
     mem_free(picked.letters);
     return result;
 }

@@ -133,6 +133,8 @@ def test_texts_that_were_given_up(program, ready):
     program.run("verify", "--repair")
     letters = program.json("dead-letters", "list")["dead_letters"]
     assert [(one["class"], one["memory"]) for one in letters] == [("lost", "m24")]
+    assert program.json("dead-letters", "retry")["count"] == 0  # there is nothing to try: it stays named
+    assert [one["class"] for one in program.json("dead-letters", "list")["dead_letters"]] == ["lost"]
     program.sync("--wait")
     assert program.json("dead-letters", "list")["dead_letters"] == []
     settled(target, 25)
