@@ -12,18 +12,40 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+/* What a person can do about it; "" when only they know. */
+static const char *remedy_for(int cause)
+{
+    static const struct { int cause; const char *words; } remedies[] = {
+        { EACCES, " (use a folder that this user may write, or run as its owner)" },
+        { EPERM, " (use a folder that this user may write, or run as its owner)" },
+        { EROFS, " (use a folder on a disk that may be written)" },
+        { ENOTDIR, " (a part of the path is a file)" },
+        { ENOSPC, " (the disk is full: free space there)" },
+        { EDQUOT, " (a quota is full: free space there)" },
+        { EMFILE, " (too many open files: raise the limit, ulimit -n)" },
+        { ENFILE, " (the whole system has too many open files)" },
+        { EIO, " (the disk reports an error: check the system's log)" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(remedies); i++)
+        if (remedies[i].cause == cause)
+            return remedies[i].words;
+    return "";
+}
+
 int file_make_folder(const char *path, struct error *err)
 {
     AUTO_STRING char *copy = mem_copy_string(path);
     struct stat found;
+    int cause;
 
     for (char *at = copy + 1; *copy != '\0'; at++) {
         char was = *at;
         if (was != '/' && was != '\0')
             continue;
         *at = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST && stat(copy, &found) < 0)
-            return error_set(err, ERROR_IO, "cannot make the folder %s: %s", copy, strerror(errno));
+        if (mkdir(copy, 0700) < 0 && errno != EEXIST && (cause = errno) != 0 && stat(copy, &found) < 0)
+            return error_set(err, ERROR_IO, "cannot make the folder %s: %s%s", copy, strerror(cause), remedy_for(cause));
         *at = was;
         if (was == '\0')
             break;
@@ -114,7 +136,7 @@ int file_replace(const char *path, const void *bytes, size_t size, unsigned mode
     int failure = 0;
 
     if (fd < 0)
-        return error_set(err, ERROR_IO, "cannot write %s: %s", fresh, strerror(errno));
+        return error_set(err, ERROR_IO, "cannot write %s: %s%s", fresh, strerror(errno), remedy_for(errno));
     if (write_all(fd, bytes, size) < 0 || fsync(fd) < 0)
         failure = errno;
     if (close(fd) < 0 && failure == 0)
@@ -123,7 +145,7 @@ int file_replace(const char *path, const void *bytes, size_t size, unsigned mode
         failure = errno;
     if (failure != 0) {
         (void)unlink(fresh);
-        return error_set(err, ERROR_IO, "cannot write %s: %s", path, strerror(failure));
+        return error_set(err, ERROR_IO, "cannot write %s: %s%s", path, strerror(failure), remedy_for(failure));
     }
     if (sync_folder_of(path) < 0)
         return error_set(err, ERROR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
@@ -138,7 +160,7 @@ int file_lock(const char *path, int *ret_fd, struct error *err)
     ssize_t size;
 
     if (fd < 0)
-        return error_set(err, ERROR_IO, "cannot open the lock file %s: %s", path, strerror(errno));
+        return error_set(err, ERROR_IO, "cannot open the lock file %s: %s%s", path, strerror(errno), remedy_for(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         int failure = errno;
         size = read(fd, words, sizeof words - 1);
@@ -154,7 +176,7 @@ int file_lock(const char *path, int *ret_fd, struct error *err)
     if (ftruncate(fd, 0) < 0 || pwrite(fd, words, (size_t)size, 0) != size) {
         int failure = errno;
         (void)close(fd);
-        return error_set(err, ERROR_IO, "cannot write the lock file %s: %s", path, strerror(failure));
+        return error_set(err, ERROR_IO, "cannot write the lock file %s: %s%s", path, strerror(failure), remedy_for(failure));
     }
     *ret_fd = fd;
     return 0;

@@ -206,7 +206,7 @@ int state_file_create(const char *path, struct error *err)
     remove_part(part);
     result = write_part(part, err);
     if (result == 0 && has_log(part))
-        result = error_set(err, ERROR_IO, "state %s: SQLite could not finish the new file (disk full?)", path);
+        result = error_set(err, ERROR_IO, "state %s: the new file could not be finished: the disk or a quota is full: free space there and start again", path);
     if (result == 0 && rename(part, path) < 0)
         result = error_set(err, ERROR_IO, "state: cannot name the new state %s: %s", path, strerror(errno));
     if (result == 0)
