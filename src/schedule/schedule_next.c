@@ -173,16 +173,15 @@ static struct schedule_span count_interval(const struct schedule *schedule, int6
     return (struct schedule_span){ count, (after + step) * 1000, (after + count * step) * 1000 };
 }
 
-/* Does the local day that begins with this run lie within one period, far enough behind its beginning that nothing of it was shown before, and before
- * until? Then all its runs come, each once. */
+/* Is this the first run of a local day whose rest lies within one period, and before until? Then all its runs come, each once: the first was not
+ * shown before, so no later one was. */
 static bool is_whole_day(const struct schedule *schedule, const struct zone *zone, int64_t moment, int64_t until, int64_t *ret_end)
 {
     struct zone_period period = zone_period_at(zone, moment);
     int64_t local = moment + period.offset, midnight = calendar_floor(local, DAY_SECONDS) * DAY_SECONDS - period.offset;
-    int64_t quiet = schedule_is_hourly(schedule) ? 0 : ZONE_OFFSET_MOST - ZONE_OFFSET_LEAST;
 
     *ret_end = midnight + DAY_SECONDS - 1;
-    return moment - midnight == first_of_day(schedule) && (period.since == INT64_MIN || period.since <= midnight - quiet) && *ret_end < period.until && *ret_end <= until;
+    return moment - midnight == first_of_day(schedule) && *ret_end < period.until && *ret_end <= until;
 }
 
 static int last_bit(uint64_t bits)

@@ -7,12 +7,13 @@
 
 /* ---- Jobs ---- */
 
-struct scheduler *scheduler_new(const struct scheduler_out *out, int limit, struct scheduler_now now)
+struct scheduler *scheduler_new(const struct scheduler_out *out, int limit, int64_t believed_from_ms, struct scheduler_now now)
 {
     struct scheduler *scheduler = mem_alloc(sizeof *scheduler);
 
     scheduler->out = *out;
     scheduler->limit = limit;
+    scheduler->believed_from_ms = believed_from_ms;
     scheduler->now = now;
     scheduler_notice_disbelief(scheduler);
     return scheduler;

@@ -11,7 +11,7 @@
  *   - at most limit jobs run at once; others wait in the order of their ticks, those of one moment in the order in which the jobs were added;
  *   - a paused job skips its ticks but may be triggered;
  *   - a clock that is set back by up to three hours repeats no tick, except for intervals and jobs that run at least hourly, which begin anew, as
- *     everything does behind a longer way back. A clock before 2025 is not believed: nothing runs by schedule until it is set.
+ *     everything does behind a longer way back. A clock before 2025 (believed_from_ms) is not believed: nothing runs by schedule until it is set.
  *
  * Durable is struct scheduler_facts of every job; out.save has to be in the same commit as the traces of its call, and out.start is to be carried out
  * after that commit. Who starts a run writes its row in it, too; a run without an end is "interrupted" after a crash, and its job begins here as idle. */
@@ -89,7 +89,10 @@ struct scheduler_out {
 struct scheduler;
 struct scheduler_job;
 
-struct scheduler *scheduler_new(const struct scheduler_out *out, int limit, struct scheduler_now now);
+#define SCHEDULER_BELIEVED_FROM_MS INT64_C(1735689600000) /* 2025-01-01: before this program was written, so an earlier clock is not set */
+
+/* limit: how many jobs run at once. believed_from_ms: SCHEDULER_BELIEVED_FROM_MS, but for simulations of the past. */
+struct scheduler *scheduler_new(const struct scheduler_out *out, int limit, int64_t believed_from_ms, struct scheduler_now now);
 void scheduler_free(struct scheduler *scheduler); /* with its jobs; nothing is saved or traced */
 AUTO_DEFINE(scheduler)
 

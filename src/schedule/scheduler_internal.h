@@ -40,6 +40,7 @@ struct scheduler {
     size_t dirty_count, dirty_capacity;
     int64_t orders;
     int limit, running;
+    int64_t believed_from_ms;
     struct scheduler_now now;     /* the last that was told */
     int64_t jump_from_ms, jump_to_ms; /* the last stretch that the clock left out */
 };

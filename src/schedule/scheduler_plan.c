@@ -11,8 +11,6 @@ enum {
     CLOCK_TOLERANCE_MS = 2 * 1000,  /* what NTP's slewing and a busy machine make between two looks */
     CLOCK_BACK_MS = 3 * 3600 * 1000 /* as ISC cron: a change up to that is a correction, past it another time */
 };
-#define PLAUSIBLE_MS ((int64_t)1735689600000) /* 2025-01-01: before this program was written, so the clock is not set */
-
 static const struct { const char *name, *words; } misses[SCHEDULER_MISSES] = {
     [MISS_DOWN] = { "down", "the program was not running" },
     [MISS_CLOCK] = { "clock", "the clock was set forward, or the machine slept" },
@@ -101,7 +99,7 @@ bool scheduler_tick_after(const struct scheduler_job *job, int64_t moment_ms, in
 
 bool scheduler_is_believed(const struct scheduler *scheduler)
 {
-    return scheduler->now.wall_ms >= PLAUSIBLE_MS;
+    return scheduler->now.wall_ms >= scheduler->believed_from_ms;
 }
 
 static int64_t draw_jitter(const struct scheduler_job *job, int64_t tick_ms)
@@ -183,13 +181,13 @@ void scheduler_settle_call(struct scheduler *scheduler)
 
 /* ---- A tick that is due ---- */
 
-static enum scheduler_miss why_late(const struct scheduler_job *job, int64_t tick_ms)
+static enum scheduler_miss why_late(const struct scheduler_job *job, const struct schedule_span *span)
 {
     const struct scheduler *scheduler = job->scheduler;
 
-    if (tick_ms <= job->known_ms)
+    if (span->first_ms <= job->known_ms)
         return MISS_DOWN;
-    return tick_ms > scheduler->jump_from_ms && tick_ms <= scheduler->jump_to_ms ? MISS_CLOCK : MISS_LATE;
+    return span->last_ms > scheduler->jump_from_ms && span->first_ms <= scheduler->jump_to_ms ? MISS_CLOCK : MISS_LATE;
 }
 
 bool scheduler_is_too_late(const struct scheduler_job *job, int64_t late_ms)
@@ -221,7 +219,7 @@ static void decide(struct scheduler_job *job)
     runs = !scheduler_is_too_late(job, late);
     if (runs)
         missed = scheduler_ticks(job, job->facts.settled_ms, span.last_ms - 1);
-    scheduler_trace_span(job, why_late(job, span.first_ms), &missed);
+    scheduler_trace_span(job, why_late(job, &span), &missed);
     job->facts.settled_ms = span.last_ms;
     scheduler_touch(job);
     if (runs)
@@ -292,7 +290,7 @@ static void notice_jump(struct scheduler *scheduler, int64_t jump_ms)
 void scheduler_notice_disbelief(struct scheduler *scheduler)
 {
     if (!scheduler_is_believed(scheduler))
-        scheduler->out.notice(scheduler->out.context, "the clock shows a time before 2025: nothing runs by schedule until it is set");
+        scheduler->out.notice(scheduler->out.context, "the clock cannot be right, it shows a time long past: nothing runs by schedule until it is set");
 }
 
 void scheduler_set_now(struct scheduler *scheduler, struct scheduler_now now)

@@ -163,7 +163,7 @@ static void test_daylight_saving(void **state)
 
 static void test_count(void **state)
 {
-    static const char *const zones[] = { "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana" };
+    static const char *const zones[] = { "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "Pacific/Kwajalein" };
     static const char *const expressions[] = { "*/7 * * * *", "30 2 * * *", "*/20 1-3 * * *", "0 0 13 * 5", "15m", "17 */5 * * * *", "5 4 30 * *", "59 23 * * *", "0 12 29 2 *", "manual" };
     (void)state;
 

@@ -138,7 +138,7 @@ static void open_stage(struct stage *stage, const struct story *story, int64_t w
     stage->out = (struct scheduler_out){ &stage->heard, on_save, on_trace, on_start, on_stop, on_notice, on_random };
     stage->limit = story->limit > 0 ? story->limit : 4;
     stage->now = (struct scheduler_now){ wall_ms, 1000000 };
-    stage->scheduler = scheduler_new(&stage->out, stage->limit, stage->now);
+    stage->scheduler = scheduler_new(&stage->out, stage->limit, SCHEDULER_BELIEVED_FROM_MS, stage->now);
 }
 
 static void close_stage(struct stage *stage)
@@ -165,7 +165,7 @@ static void restart(struct stage *stage)
 {
     scheduler_free(stage->scheduler);
     stage->now.mono_ms = 5;
-    stage->scheduler = scheduler_new(&stage->out, stage->limit, stage->now);
+    stage->scheduler = scheduler_new(&stage->out, stage->limit, SCHEDULER_BELIEVED_FROM_MS, stage->now);
     for (int id = 1; id < 10; id++)
         if (stage->jobs[id] != NULL)
             stage->jobs[id] = scheduler_add(stage->scheduler, &stage->settings[id], &stage->heard.facts[id], stage->now);
@@ -471,7 +471,7 @@ static void test_crowd(void **state)
     struct scheduler_job **jobs = mem_alloc_array(JOBS, sizeof *jobs);
     struct scheduler_job_settings settings = { .zone = zone_utc() };
     struct scheduler_now now = { moment("08:30"), 0 };
-    AUTO(scheduler) struct scheduler *scheduler = scheduler_new(&out, PLACES, now);
+    AUTO(scheduler) struct scheduler *scheduler = scheduler_new(&out, PLACES, SCHEDULER_BELIEVED_FROM_MS, now);
     (void)state;
 
     assert_int_equal(schedule_parse("0 * * * *", &settings.schedule, NULL), 0);
@@ -504,8 +504,10 @@ static void test_heap(void **state)
         struct heap_node *least = NULL, *node;
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         node = &nodes[random % NODES];
-        if ((random >> 32) % 3 == 0)
+        if ((random >> 32) % 8 < 3)
             heap_remove(node);
+        else if ((random >> 32) % 8 == 3 && heap_first(&heap) != NULL)
+            heap_remove(heap_first(&heap));
         else
             heap_insert(&heap, node, (int64_t)((random >> 40) % 50), node - nodes);
         for (int i = 0; i < NODES; i++)

@@ -114,6 +114,7 @@ static void test_rules(void **state)
         { "days of the year, J60 is 1 March in every year", "AAA0BBB,J60/0,J300/0", "2000-03-01T00:00:00Z", "2000-10-26T23:00:00Z", 0 },
         { "days of the year from 0, 59 is 29 February", "AAA0BBB,59/0,300/0", "2000-02-29T00:00:00Z", "2000-10-26T23:00:00Z", 0 },
         { "seconds in an offset", "AAA-0:00:30BBB,59/0,300/0", "2000-02-28T23:59:30Z", "2000-10-26T22:59:30Z", 30 },
+        { "the same, its end before its beginning", "EST5EDT,J365/24,0/1", "2001-01-01T05:00:00Z", "2002-01-01T05:00:00Z", -14400 },
         { "summer the whole year", "EST5EDT,0/0,J365/25", "2001-01-01T05:00:00Z", "2002-01-01T05:00:00Z", -14400 },
     };
     (void)state;
