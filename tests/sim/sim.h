@@ -184,6 +184,7 @@ struct sim {
     int steps_to_crash;              /* durable steps; -1: none */
     bool is_dead;                    /* nothing of ours reaches disk or network any more */
     bool dies_after;                 /* the step still happens */
+    const char *dies_at;             /* counted are only steps of this name; NULL: all */
     int64_t commits, crashes, sends;
     struct numbers { int64_t *items; size_t count, capacity; } dirty_memories, dirty_batches, touched;
     struct { char **items; size_t count, capacity; } processed; /* "name mark" that LightRAG has had as processed */

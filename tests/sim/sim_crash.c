@@ -27,6 +27,8 @@ bool sim_step(struct sim *sim, const char *what)
 {
     if (sim->is_dead)
         return false;
+    if (sim->dies_at != NULL && strcmp(sim->dies_at, what) != 0)
+        return true;
     if (sim->steps_to_crash < 0 || sim->steps_to_crash-- > 0)
         return true;
     sim->is_dead = true;

@@ -111,10 +111,13 @@ static void recover(struct sim *sim)
 static void arm_crash(struct sim *sim)
 {
     static const int spans[] = { 5, 20, 60, 200 };
-
+    static const char *const places[] = { NULL, NULL, NULL, "commit", "insert", "delete" };
     bool crashes = sim_percent(sim, CHANCE_CRASH, sim->plan.crash_percent);
     int64_t steps = sim_between(sim, CHANCE_CRASH, 0, spans[sim_between(sim, CHANCE_CRASH, 0, 3)]);
 
+    sim->dies_at = places[sim_between(sim, CHANCE_CRASH, 0, 5)];
+    if (sim->dies_at != NULL)
+        steps /= 10; /* there are fewer of them */
     sim->dies_after = sim_percent(sim, CHANCE_CRASH, 50);
     sim->steps_to_crash = crashes && sim_has(sim, SIM_CRASH) && !sim->is_quiet ? (int)steps : -1;
 }
