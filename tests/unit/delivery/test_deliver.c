@@ -540,9 +540,37 @@ static void test_room(void **state)
     close_desk(&desk);
 }
 
+/* Answers to questions that nobody asked, or that were settled meanwhile: nothing happens. */
+static void test_answers_for_nobody(void **state)
+{
+    struct sink_verdict ok = accepted("t1");
+    struct sink_page page = { .total = -1 };
+    struct sink_row row = { .id = "doc-1", .name = "m1", .track = "", .error_words = "", .has_mark = true };
+    struct deliver_memory memory = { .seq = 1, .stream = 1, .name = "m1" };
+    struct desk desk;
+    (void)state;
+
+    open_desk(&desk, &defaults);
+    make_well(&desk, SINK_15);
+    deliver_on_insert(desk.deliver, 7, &ok, desk.now);
+    deliver_on_track_row(desk.deliver, 7, &row);
+    deliver_on_track(desk.deliver, 7, &well, desk.now);
+    deliver_on_list_row(desk.deliver, &row);
+    deliver_on_list(desk.deliver, &page, &well, desk.now);
+    deliver_on_delete(desk.deliver, true, &well, desk.now);
+    deliver_load_member(desk.deliver, 7, &memory, desk.now);
+    deliver_offer(desk.deliver, &memory, 0, desk.now);
+    assert_int_equal(deliver_batch_size(desk.deliver, 7), 0);
+    pass_time(&desk, 100000);
+    assert_int_equal(desk.command_count, 0);
+    assert_int_equal(desk.batches, 0);
+    close_desk(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_for_nobody),
         cmocka_unit_test(test_the_good_way),
         cmocka_unit_test(test_no_answer_is_looked_up_before_anything_is_sent),
         cmocka_unit_test(test_14_waits_for_the_settle_time),

@@ -268,6 +268,7 @@ static void wish(struct server *server, struct desk *desk)
     case MEMORY_QUEUED:
         if (deliver_room(desk->deliver, 3, roll(server) % 2 == 0, desk->now.mono_ms - 100, desk->now) > 0) {
             memory.text_size = 10;
+            memory.settle_until_ms = roll(server) % 4 == 0 ? desk->now.wall_ms + (int64_t)(roll(server) % 50000) : 0;
             deliver_offer(desk->deliver, &memory, 1, desk->now);
         }
         break;
@@ -313,7 +314,8 @@ static void restart(struct desk *desk, const struct deliver_settings *settings)
             deliver_load_batch(desk->deliver, &desk->batch[i], desk->now);
     for (int64_t seq = 1; seq <= SEQS; seq++) {
         char name[16];
-        struct deliver_memory memory = { .seq = seq, .stream = 1, .name = name, .attempts = desk->attempts[seq], .text_size = 10, .wanted = desk->wanted[seq] };
+        struct deliver_memory memory = { .seq = seq, .stream = 1, .name = name, .attempts = desk->attempts[seq], .text_size = 10, .wanted = desk->wanted[seq],
+                                         .settle_until_ms = seq % 3 == 0 ? desk->now.wall_ms + 20000 : 0 };
         (void)snprintf(name, sizeof name, "m%lld", (long long)seq);
         (void)snprintf(memory.mark, sizeof memory.mark, "%012llx", (unsigned long long)seq);
         if (desk->memory[seq] == MEMORY_FLYING)
@@ -330,6 +332,29 @@ static void check_done(const struct server *server, const struct desk *desk, con
             fail_msg("m%lld is done, and its row is %d of kind %d", (long long)seq, (int)server->row[seq], (int)server->kind[seq]);
 }
 
+/* What the machine says of itself agrees with what it wrote down, and it never asks to be woken in the past for nothing. */
+static void check_books(const struct desk *desk)
+{
+    struct deliver_summary summary;
+    int64_t not_stored, stored, removing;
+    int64_t flying = 0;
+    int64_t going = 0;
+
+    deliver_summarise(desk->deliver, &summary);
+    deliver_count_stream(desk->deliver, 1, &not_stored, &stored, &removing);
+    for (int64_t seq = 1; seq <= SEQS; seq++) {
+        flying += desk->memory[seq] == MEMORY_FLYING ? 1 : 0;
+        going += desk->memory[seq] == MEMORY_REMOVING ? 1 : 0;
+    }
+    assert_int_equal(not_stored + stored, flying);
+    assert_int_equal(removing, going);
+    assert_int_equal(summary.not_stored + summary.stored, flying);
+    assert_int_equal(summary.removing, going);
+    assert_true(deliver_next_mono(desk->deliver) >= 0);
+    deliver_count_stream(desk->deliver, 2, &not_stored, &stored, &removing);
+    assert_int_equal(not_stored + stored + removing, 0);
+}
+
 static void step(struct server *server, struct desk *desk)
 {
     enum memory_state before[MEMORIES];
@@ -341,6 +366,7 @@ static void step(struct server *server, struct desk *desk)
     else
         pass_time(desk, 1 + (int64_t)(roll(server) % (roll(server) % 10 == 0 ? 100000 : 300)));
     check_done(server, desk, before);
+    check_books(desk);
     if (!server->is_calm && roll(server) % 3 == 0)
         wish(server, desk);
 }
