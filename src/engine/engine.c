@@ -571,6 +571,7 @@ static void turn(struct engine *engine)
     report_progress(engine);
     if (engine->is_broken || all_finished(engine) || (engine->stop_mono != 0 && stop_is_over(engine)))
         return;
+    state_rest(engine->state);
     if (http_poll(engine->world->http, next_mono(engine), &err) < 0)
         engine_break(engine, &err);
 }

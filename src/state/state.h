@@ -33,6 +33,9 @@ AUTO_DEFINE(state)
 int state_apply(struct state *state, const struct change *change, struct error *err) MC_MUST_CHECK;
 int state_commit(struct state *state, struct error *err) MC_MUST_CHECK;  /* nothing open: does nothing */
 bool state_has_uncommitted(const struct state *state);
+/* A writer keeps its view of the file open from one look-up to the next, because opening one is several file locks each time. Before a wait of unknown
+ * length it is let go, so that strangers (a checkpoint by hand) are not held up. What is uncommitted stays as it is. NULL: nothing. */
+void state_rest(struct state *state);
 
 /* Disk: true while there is less than reserve_bytes left where the state lives. */
 bool state_disk_is_short(const struct state *state, int64_t reserve_bytes);

@@ -233,6 +233,7 @@ int state_apply(struct state *state, const struct change *change, struct error *
     if (state->lists > 0)
         return state_contradict(state, err, "it is changed while a list of it is read");
     if (!state->is_open) {
+        state_rest(state); /* a view cannot become a transaction that writes when a stranger has written since */
         if (state_run_simple(state, BEGIN_WRITE, "beginning to write", err) < 0)
             return -1;
         state->is_open = true;
@@ -244,12 +245,24 @@ int state_commit(struct state *state, struct error *err)
 {
     if (state_check(state, err) < 0)
         return -1;
-    if (!state->is_open)
+    if (!state->is_open) {
+        state_rest(state);
         return 0;
+    }
     if (state_count_write(state, err) < 0 || state_run_simple(state, COMMIT_WRITE, "making changes durable", err) < 0)
         return -1;
     state->is_open = false;
     return 0;
+}
+
+void state_rest(struct state *state)
+{
+    struct error ignored = { 0 };
+
+    if (state == NULL || !state->is_viewing)
+        return;
+    state->is_viewing = false;
+    (void)state_run_simple(state, ROLL_BACK, "letting its view go", &ignored);
 }
 
 bool state_has_uncommitted(const struct state *state)

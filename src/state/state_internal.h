@@ -21,7 +21,7 @@
 /* ---- Statements ---- */
 
 enum statement {
-    BEGIN_WRITE, COMMIT_WRITE, ROLL_BACK,
+    BEGIN_READ, BEGIN_WRITE, COMMIT_WRITE, ROLL_BACK,
     PUT_TARGET, PUT_STREAM,
     ADD_MEMORY, SET_MEMORY, PUT_TEXT, DROP_TEXT, MOVE_MEMBERS, MOVE_MEMBERS_TO_BATCH,
     PUT_BATCH, PUT_LETTER, LETTER_BEFORE, PUT_RUN, ADD_COUNT, PUT_NEWER, DROP_NEWER, PUT_MARK, DROP_MARK, PUT_ABSENCE, DROP_ABSENCE,
@@ -55,6 +55,7 @@ struct state {
     bool is_reader;
     bool is_ready;                /* opening went well: what is closed may be tidied up */
     bool is_open;                 /* a write transaction is open */
+    bool is_viewing;              /* or one that only reads; never both */
     bool is_broken;
     int lists;                    /* callbacks under way: no change meanwhile */
     struct error failure;         /* why it is broken */
@@ -171,6 +172,8 @@ int state_count_write(struct state *state, struct error *err);
 void state_count_forget(struct state *state);
 
 /* ---- state_read.c ---- */
+/* Before a look-up: one view for all that follow, until the next change, commit or rest. */
+int state_view(struct state *state, struct error *err);
 int64_t state_memory_key(int64_t stream, struct slice id); /* 64 bits of SHA-256: the index key */
 /* Does (stream, id) have a row? Takes the answer of the last look-up when it was for the same. 1, 0 or -1. */
 int state_has_memory(struct state *state, int64_t stream, struct slice id, int64_t *ret_key, struct error *err);

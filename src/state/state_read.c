@@ -66,6 +66,17 @@ static int read_batch(struct state *state, sqlite3_stmt *statement, struct batch
 
 /* ---- Look-ups of memories ---- */
 
+/* Not for a state in memory: there a view keeps every other one of the same name from writing. */
+int state_view(struct state *state, struct error *err)
+{
+    if (state->is_open || state->is_viewing || state->is_reader || state->folder == NULL)
+        return 0;
+    if (state_run_simple(state, BEGIN_READ, "beginning to read", err) < 0)
+        return -1;
+    state->is_viewing = true;
+    return 0;
+}
+
 int64_t state_memory_key(int64_t stream, struct slice id)
 {
     uint8_t digest[SHA256_SIZE];
@@ -127,7 +138,7 @@ int state_find_memory(struct state *state, int64_t stream, struct slice id, stru
     int64_t key;
     int found;
 
-    if (state_check(state, err) < 0)
+    if (state_check(state, err) < 0 || state_view(state, err) < 0)
         return -1;
     key = state_memory_key(stream, id);
     found = seek_memory(state, stream, id, key, &row, err);
@@ -165,7 +176,7 @@ int state_get_memory(struct state *state, int64_t seq, struct memory_row *ret_ro
     struct binder binder;
     int found;
 
-    if (state_check(state, err) < 0)
+    if (state_check(state, err) < 0 || state_view(state, err) < 0)
         return -1;
     binder = state_bind(state, GET_MEMORY);
     bind_number(&binder, seq);
@@ -187,7 +198,7 @@ int state_get_text(struct state *state, int64_t seq, struct text *text, struct e
     struct slice kept;
     int found;
 
-    if (state_check(state, err) < 0)
+    if (state_check(state, err) < 0 || state_view(state, err) < 0)
         return -1;
     binder = state_bind(state, GET_TEXT);
     bind_number(&binder, seq);

@@ -260,7 +260,7 @@ static void close_database(struct state *state)
 {
     if (state->db == NULL)
         return;
-    if (state->is_open)
+    if (state->is_open || state->is_viewing)
         (void)sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
     state_finalize(state);
     /* After a failure nothing is tried any more: the log stays as the disk has it, and the next start recovers from it. What was refused

@@ -18,6 +18,7 @@
 
 /* state = 1 and state = 2 are written as numbers, not bound: only so does SQLite see that a partial index may be used. */
 static const char *const sql[STATEMENTS] = {
+    [BEGIN_READ] = "BEGIN",
     [BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [COMMIT_WRITE] = "COMMIT",
     [ROLL_BACK] = "ROLLBACK",

@@ -284,6 +284,38 @@ static void test_a_stranger_that_writes(void **unused)
     state_free(state);
 }
 
+/* A look-up leaves a view of the file open. What a stranger writes meanwhile must not keep us from writing, and after a rest the view holds up nobody. */
+static void test_a_view_is_in_nobodys_way(void **unused)
+{
+    static const struct { const char *sql; bool rests; int checkpoint; const char *why; } rows[] = {
+        { "UPDATE meta SET value=value+1", false, 1, "the checkpoint waits for a view of what was before" },
+        { "UPDATE meta SET value=value+1", true, 0, "a state at rest holds nothing" },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(state) struct state *state = fixture_open();
+        struct memory_row found, row = memory_of(0, 1, i == 0 ? "new" : "newer", MEMORY_QUEUED, 0);
+        struct error err = { 0 };
+        sqlite3 *stranger = NULL;
+
+        if (i == 0)
+            fixture_fill(state, 1);
+        assert_int_equal(state_find_memory(state, 1, row.id, &found, &err), 0);
+        if (rows[i].rests)
+            state_rest(state);
+        assert_int_equal(sqlite3_open(fixture_path, &stranger), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(stranger, rows[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        if ((sqlite3_wal_checkpoint_v2(stranger, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) != SQLITE_OK) != rows[i].checkpoint)
+            fail_msg("%s", rows[i].why);
+        assert_int_equal(sqlite3_close(stranger), SQLITE_OK);
+        row.seq = 10 + (int64_t)i;
+        ASSERT_WORKS(apply_memory(state, &row, NULL, &err), err);
+        ASSERT_WORKS(state_commit(state, &err), err);
+        assert_int_equal(state_find_memory(state, 1, row.id, &found, &err), 1);
+    }
+}
+
 /* ---- Readers ---- */
 
 static void test_a_reader_sees_what_is_committed(void **unused)
@@ -558,6 +590,7 @@ int main(void)
         STATE_TEST(test_a_second_writer_is_told_who_writes),
         STATE_TEST(test_waiting_for_the_lock),
         STATE_TEST(test_a_stranger_that_writes),
+        STATE_TEST(test_a_view_is_in_nobodys_way),
         STATE_TEST(test_a_reader_sees_what_is_committed),
         STATE_TEST(test_a_reader_after_a_kill),
         STATE_TEST(test_a_reader_in_a_folder_that_it_may_not_write),
