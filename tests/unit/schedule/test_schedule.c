@@ -243,6 +243,7 @@ static void test_errors(void **state)
         { "1e9", "1e9s", { "no interval" } },
         { "a dot without digits", "1.s", { "no interval" } },
         { "a bad zone", "CRON_TZ=../etc/passwd 0 0 * * *", { "column 9", "no name of a time zone", "Europe/Berlin" } },
+        { "a long zone", "TZ=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 0 0 * * *", { "column 4", "too long" } },
         { "no zone", "TZ= 0 0 * * *", { "column 4", "no name" } },
         { "only a zone", "TZ=UTC", { "expression is missing" } },
         { "a control character", "0 0 \x1b[31m * *", { "column 5", "\\x1b" } },
@@ -333,6 +334,54 @@ static void test_words(void **state)
     }
 }
 
+static void test_edges_of_time(void **state)
+{
+    struct schedule daily = parsed("0 0 * * *"), hourly = parsed("* * * * * *"), leap = parsed("0 0 29 2 *"), manual = parsed("manual");
+    int64_t at;
+    (void)state;
+
+    assert_true(schedule_next(&daily, zone_utc(), INT64_MIN, &at));
+    assert_int_equal(at, ms_of("0000-01-02T00:00:00Z"));
+    assert_false(schedule_next(&daily, zone_utc(), INT64_MAX, &at));
+    assert_true(schedule_next(&hourly, zone_utc(), ms_of("9999-12-31T23:59:58Z"), &at));
+    assert_false(schedule_next(&hourly, zone_utc(), at, &at));
+    assert_false(schedule_next(&leap, zone_utc(), ms_of("9996-03-01T00:00:00Z"), &at));
+    assert_int_equal(schedule_count(&daily, zone_utc(), ms_of("9999-12-30T00:00:00Z"), INT64_MAX).count, 1);
+    assert_int_equal(schedule_count(&manual, zone_utc(), 0, INT64_MAX).count, 0);
+}
+
+static void test_hourly(void **state)
+{
+    static const struct { const char *expression; bool want; } rows[] = {
+        { "*/15 * * * *", true }, { "@hourly", true }, { "5 0-23 1 * *", true }, { "0 */2 * * *", false }, { "* 0-22 * * *", false },
+        { "@daily", false },      { "1h", true },      { "61m", false },         { "30s", true },          { "manual", false },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct schedule schedule = parsed(rows[i].expression);
+        if (schedule_is_hourly(&schedule) != rows[i].want)
+            fail_msg("%s", rows[i].expression);
+    }
+}
+
+static void test_moved(void **state)
+{
+    static const struct { const char *expression, *at; bool want; } rows[] = {
+        { "30 2 * * *", "2025-03-30T01:00:00Z", true },   { "30 2 * * *", "2025-03-31T00:30:00Z", false },
+        { "0 2,3 * * *", "2025-03-30T01:00:00Z", false }, { "15m", "2025-03-30T01:00:00Z", false },
+    };
+    AUTO(zone) struct zone *zone = NULL;
+    (void)state;
+
+    open_zone("Europe/Berlin", &zone);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct schedule schedule = parsed(rows[i].expression);
+        if (schedule_is_moved(&schedule, zone, ms_of(rows[i].at)) != rows[i].want)
+            fail_msg("%s at %s", rows[i].expression, rows[i].at);
+    }
+}
+
 static void test_from_interval(void **state)
 {
     struct schedule schedule;
@@ -351,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_next),  cmocka_unit_test(test_daylight_saving), cmocka_unit_test(test_count), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_long_expressions), cmocka_unit_test(test_words), cmocka_unit_test(test_from_interval),
+        cmocka_unit_test(test_edges_of_time), cmocka_unit_test(test_hourly), cmocka_unit_test(test_moved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,6 +329,11 @@ static void test_stories(void **state)
             { "-20000 00:00", TICK, 0, NULL, "" }, { "-19999 03:00", TICK, 0, NULL, "" }, { "-19999 03:01", TRIGGER, 1, NULL, "start 1 trigger 03:01; yes" },
             { "-19999 03:02", FINISH, 1, NULL, "" }, { "01:00", TICK, 0, "jump", "the clock was set forward by 19998d 21h, or the machine slept" },
             { "02:00", TICK, 0, NULL, "start 1 schedule 02:00" } } },
+        { .why = "the clock is lost while the program runs", .expression = "*/15 * * * *", .steps = {
+            { "08:00", TICK, 0, NULL, "" }, { "08:15", TICK, 0, NULL, "start 1 schedule 08:15" },
+            { "-20000 00:00", TICK, 0, "jump", "the clock was set back by 20000d 8h; the clock cannot be right, it shows a time long past: nothing runs by schedule until it is set" },
+            { "-20000 00:20", FINISH, 1, NULL, "" }, { "-20000 00:21", FINISH, 1, NULL, "" }, { "-20000 00:30", TICK, 0, NULL, "" },
+            { "08:40", TICK, 0, "jump", "the clock was set forward by 20000d 8h, or the machine slept; miss 1 down 1 08:30" }, { "08:45", TICK, 0, NULL, "start 1 schedule 08:45" } } },
         { .why = "another schedule: the plan begins anew", .expression = "0 9 * * *", .steps = {
             { "08:00", EVERY, 1, "15m", "" }, { "08:15", TICK, 0, NULL, "start 1 schedule 08:15" }, { "08:31", EVERY, 1, "0 9 * * *", "miss 1 running 1 08:30" },
             { "08:32", FINISH, 1, NULL, "" }, { "09:00", TICK, 0, NULL, "start 1 schedule 09:00" } } },
@@ -403,7 +408,22 @@ static void test_next_mono(void **state)
     assert_int_equal(scheduler_next_mono(stage.scheduler), stage.now.mono_ms + 55000); /* the time-out */
     scheduler_finished(stage.jobs[1], stage.now);
     assert_int_equal(scheduler_next_mono(stage.scheduler), INT64_MAX);
+    stage.now.wall_ms = 86400000; /* the clock is lost: it is looked at now and then */
+    scheduler_tick(stage.scheduler, stage.now);
+    assert_int_equal(scheduler_next_mono(stage.scheduler), stage.now.mono_ms + 30000);
+    scheduler_finished(stage.jobs[1], stage.now); /* was finished already */
     close_stage(&stage);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+
+    for (int why = 0; why < SCHEDULER_MISSES; why++) {
+        assert_true(strlen(scheduler_miss_name((enum scheduler_miss)why)) > 2);
+        assert_true(strlen(scheduler_miss_words((enum scheduler_miss)why)) > 10);
+    }
+    assert_string_equal(scheduler_cause_name(CAUSE_CATCH_UP), "catch_up");
 }
 
 static void test_status(void **state)
@@ -523,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories), cmocka_unit_test(test_jitter), cmocka_unit_test(test_next_mono),
         cmocka_unit_test(test_status),  cmocka_unit_test(test_crowd),  cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,6 +214,37 @@ static void test_damaged_files(void **state)
     assert_null(zone);
 }
 
+static void test_refused_files(void **state)
+{
+    static char large[ZONE_FILE_MAXIMUM + 1];
+    struct zone *zone = NULL;
+    struct error err = { 0 };
+    struct made made = { .size = 0 };
+    (void)state;
+
+    assert_int_equal(zone_parse("Made", large, sizeof large, &zone, &err), -1);
+    assert_non_null(strstr(err.message, "more than"));
+    put_header(&made, '2', two_of_each);
+    put_body(&made, 4);
+    put_header(&made, '2', (const uint32_t[6]){ 0, 0, 1, 2, 2, 7 });
+    put_body(&made, 8);
+    put_number(&made, 78796800, 8);
+    put_number(&made, 1, 4);
+    put(&made, "\n\n", 2);
+    assert_int_equal(zone_parse("right/Made", made.bytes, made.size, &zone, &err), -1);
+    assert_non_null(strstr(err.message, "without \"right/\""));
+    make(&made, '3', "CET-1CEST,M3.5.0,M10.5.0/3:"); /* a number is missing */
+    assert_int_equal(zone_parse("Made", made.bytes, made.size, &zone, &err), -1);
+    make(&made, '3', "CET-1CEST-2x,M3.5.0,M10.5.0");
+    assert_int_equal(zone_parse("Made", made.bytes, made.size, &zone, &err), -1);
+    make(&made, '3', "CET-1CEST,M3.0.0,M10.5.0");
+    assert_int_equal(zone_parse("Made", made.bytes, made.size, &zone, &err), -1);
+    make(&made, '3', "CET-1CEST,,");
+    assert_int_equal(zone_parse("Made", made.bytes, made.size, &zone, &err), -1);
+    assert_null(zone);
+    assert_int_equal(zone_to_local(zone_utc(), 12345), 12345);
+}
+
 static void test_names(void **state)
 {
     static const char *const bad[] = { "", "/etc/passwd", "../../etc/passwd", "Europe/../../etc/passwd", "Europe//Berlin", "Europe/", ".", "a.b", "Europe/Ber lin", "Europe\\Berlin",
@@ -280,7 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions),      cmocka_unit_test(test_rules), cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_names), cmocka_unit_test(test_local_times),
+        cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_refused_files), cmocka_unit_test(test_names), cmocka_unit_test(test_local_times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
