@@ -47,7 +47,7 @@ func main() {
 		select {
 		case text := <-answers:
 			fmt.Fprintln(out, strings.ReplaceAll(text, "\n", " "))
-		case <-time.After(250 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 			fmt.Fprintln(out, "hangs")
 			return
 		}
