@@ -24,7 +24,7 @@ enum {
     SYNC_IDLE_PATIENCE_MS = 10 * 1000, /* a sync that has only removals left waits so long for the pipeline to be idle */
     SYNC_MARKS = 8,                 /* inserts in a row without a usable answer until a sync gives up */
     SYNC_FAILURES = 5,              /* failed probes in a row until a sync gives up */
-    SEEN_MAXIMUM = 1 << 18,         /* rows of one listing whose repetition is noticed: 4 MiB */
+    SEEN_MAXIMUM = 3 << 15,         /* rows of one listing whose repetition is noticed: 98,304 in 2 MiB */
     RAW_MAXIMUM = 64 << 10,         /* bytes kept of a malformed element */
 };
 

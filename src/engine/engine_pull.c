@@ -49,9 +49,9 @@ static void remember_seen(struct run *run, int64_t seq, const struct memory *mem
 {
     struct seen *seen;
 
-    if (run->seen_count >= SEEN_MAXIMUM / 2)
+    if (run->seen_count >= SEEN_MAXIMUM)
         return; /* beyond that a repetition counts as an unchanged or changed memory of its own */
-    if (run->seen_size < 2 * (run->seen_count + 1))
+    if (3 * run->seen_size < 4 * (run->seen_count + 1)) /* three quarters full: the hash spreads numbers that follow each other evenly */
         grow_seen(run);
     seen = find_seen(run, seq);
     if (seen->seq == 0)
