@@ -315,6 +315,7 @@ void deliver_summarise(const struct deliver *deliver, struct deliver_summary *re
         }
     }
     summary.not_stored = summary.ready + summary.sending + summary.unclear + summary.accepted;
+    memcpy(summary.insert_words, deliver->insert_words, sizeof summary.insert_words);
     memcpy(summary.version, deliver->version, sizeof summary.version);
     memcpy(summary.workspace, deliver->seen_workspace, sizeof summary.workspace);
     memcpy(summary.words, deliver->words, sizeof summary.words);

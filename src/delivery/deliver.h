@@ -178,6 +178,7 @@ struct deliver_summary {
     char words[400];              /* why it is not well; "" */
     int failures;                 /* in a row: failed probes and calls */
     int insert_marks;             /* in a row: inserts without a usable answer */
+    char insert_words[240];       /* what came instead the last time */
     int64_t busy_since_mono;      /* 0: not busy */
     int64_t busy_told_ms;         /* the longest wait the server asked for lately */
     int64_t requests_in_flight;

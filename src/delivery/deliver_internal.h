@@ -159,6 +159,7 @@ struct deliver {
     /* inserting */
     int inserts_in_flight;
     int insert_marks;
+    char insert_words[240];       /* of the last mark */
     int64_t insert_hold_mono;     /* nobody sends before */
     int64_t accepted_inserts;
     int64_t busy_since_mono, busy_told_ms;

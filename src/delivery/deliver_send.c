@@ -156,6 +156,7 @@ static void mark_breaker(struct deliver *deliver, const struct sink_verdict *ver
 {
     int64_t wait;
 
+    (void)snprintf(deliver->insert_words, sizeof deliver->insert_words, "%s", verdict->words);
     if (++deliver->insert_marks < BREAKER_MARKS)
         return;
     wait = deliver_jitter(deliver, deliver->insert_marks - BREAKER_MARKS + 1, BREAKER_FIRST_MS, BREAKER_LAST_MS);
@@ -226,6 +227,9 @@ static void act(struct deliver *deliver, struct batch *batch, enum batch_action 
         wait_busy(deliver, batch, verdict);
         break;
     case BATCH_DO_WAIT_TARGET:
+        /* Inserts go over connections of their own: probes may pass on an old one while no new one can be made. */
+        if (verdict->scope == SINK_NOT_SENT)
+            mark_breaker(deliver, verdict);
         batch->settle_mono = 0;
         batch->ready_mono = deliver->now.mono_ms;
         break;

@@ -233,9 +233,12 @@ enum error_kind target_is_out(const struct target_run *target, char *ret_words, 
 
     deliver_summarise(target->deliver, &summary);
     kind = judge_target(target->engine, &summary);
-    (void)snprintf(ret_words, size, "%s", summary.words[0] != '\0'         ? summary.words
-                                          : summary.busy_since_mono > 0 ? "LightRAG says \"not now\" for too long"
-                                                                        : "LightRAG gives no usable answer to inserts");
+    if (summary.words[0] != '\0')
+        (void)snprintf(ret_words, size, "%s", summary.words);
+    else if (summary.busy_since_mono > 0)
+        (void)snprintf(ret_words, size, "LightRAG says \"not now\" for too long");
+    else
+        (void)snprintf(ret_words, size, "LightRAG gives no usable answer to inserts%s%s", summary.insert_words[0] != '\0' ? ": " : "", summary.insert_words);
     return kind;
 }
 

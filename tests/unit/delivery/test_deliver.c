@@ -540,6 +540,38 @@ static void test_room(void **state)
     close_desk(&desk);
 }
 
+/* No new connection can be made, but probes pass on an old one: tries go on more and more slowly, and a sync can see that it is of no use. */
+static void test_inserts_cannot_connect_though_probes_pass(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 2);
+    struct sink_health health = { .dialect = SINK_15, .version = "1.5.7" };
+    struct sink_verdict verdict = scope(SINK_NOT_SENT, 0);
+    struct deliver_summary summary;
+    int inserts = 1;
+    (void)state;
+
+    answer_insert(&desk, batch, &verdict);
+    for (int second = 0; second < 600; second++) {
+        struct deliver_command command;
+        pass_time(&desk, 1000);
+        if (take(&desk, DELIVER_ASK_HEALTH, &command))
+            deliver_on_health(desk.deliver, &health, &well, desk.now);
+        if (take(&desk, DELIVER_ASK_COUNTS, &command))
+            deliver_on_counts(desk.deliver, &(struct sink_counts){ 0 }, &well, desk.now);
+        if (take(&desk, DELIVER_INSERT, &command)) {
+            inserts++;
+            answer_insert(&desk, command.batch, &verdict);
+        }
+    }
+    deliver_summarise(desk.deliver, &summary);
+    assert_true(inserts > 5 && inserts < 200);
+    assert_int_equal(summary.insert_marks, inserts);
+    assert_string_equal(summary.insert_words, "said the test");
+    assert_int_equal(summary.ready, 2); /* nobody is blamed */
+    close_desk(&desk);
+}
+
 /* Answers to questions that nobody asked, or that were settled meanwhile: nothing happens. */
 static void test_answers_for_nobody(void **state)
 {
@@ -570,6 +602,7 @@ static void test_answers_for_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_inserts_cannot_connect_though_probes_pass),
         cmocka_unit_test(test_answers_for_nobody),
         cmocka_unit_test(test_the_good_way),
         cmocka_unit_test(test_no_answer_is_looked_up_before_anything_is_sent),
