@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -145,6 +146,19 @@ static int on_ready(void *context, char *their_address, char *our_address, int t
     return CURL_PREREQFUNC_OK;
 }
 
+/* As curl would, but what the system says is kept. */
+static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer *transfer = context;
+    int made = socket(address->family, address->socktype, address->protocol);
+
+    (void)purpose;
+    if (made >= 0)
+        return made;
+    transfer->socket_errno = errno;
+    return CURL_SOCKET_BAD;
+}
+
 /* ---- Starting ---- */
 
 static struct transfer *find_transfer(struct http_client *client, http_id id)
@@ -184,6 +198,8 @@ static void set_fixed_options(struct transfer *transfer)
     SET_OPTION(easy, CURLOPT_WRITEDATA, transfer);
     SET_OPTION(easy, CURLOPT_HEADERFUNCTION, on_header);
     SET_OPTION(easy, CURLOPT_HEADERDATA, transfer);
+    SET_OPTION(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    SET_OPTION(easy, CURLOPT_OPENSOCKETDATA, transfer);
     SET_OPTION(easy, CURLOPT_PREREQFUNCTION, on_ready);
     SET_OPTION(easy, CURLOPT_PREREQDATA, transfer);
     SET_OPTION(easy, CURLOPT_USERAGENT, "memory-connector");
@@ -293,6 +309,7 @@ static void clear_transfer(struct transfer *transfer)
     transfer->status = 0;
     transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = transfer->error[0] = '\0';
     transfer->code = CURLE_OK;
+    transfer->socket_errno = 0;
     transfer->was_ready = transfer->is_head_whole = transfer->is_over = transfer->is_curl_paused = transfer->is_refused = false;
     transfer->is_held = transfer->is_too_large = transfer->is_headers_too_large = transfer->is_stalled = false;
     transfer->active_mono = clock_monotonic_ms();

@@ -103,7 +103,11 @@ static void describe_connecting(const struct transfer *transfer, const char *ser
     long cause = 0;
 
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &cause);
-    if (transfer->code == CURLE_COULDNT_RESOLVE_HOST)
+    if (transfer->code == CURLE_COULDNT_CONNECT && (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
+        (void)snprintf(words, room, "no connection to %s can be made here: %s (raise the limit, ulimit -n)", server, strerror(transfer->socket_errno));
+    else if (transfer->code == CURLE_COULDNT_CONNECT && transfer->socket_errno != 0)
+        (void)snprintf(words, room, "no connection to %s can be made here: %s", server, strerror(transfer->socket_errno));
+    else if (transfer->code == CURLE_COULDNT_RESOLVE_HOST)
         (void)snprintf(words, room, "name not found: %.*s", (int)strcspn(server, ":"), server);
     else if (transfer->code == CURLE_COULDNT_RESOLVE_PROXY)
         (void)snprintf(words, room, "the proxy's name was not found");

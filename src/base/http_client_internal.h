@@ -35,6 +35,7 @@ struct transfer {
 
     int64_t active_mono;         /* when the last byte came or went, for the stall */
     CURLcode code;               /* when is_over */
+    int socket_errno;            /* why we ourselves could make no socket; curl says "cannot connect" then */
     bool was_ready;              /* the connection stood: from here on bytes may have left */
     bool is_head_whole;          /* a final head, to its empty line */
     bool is_over;                /* curl has ended it; on_done waits until pending is empty */

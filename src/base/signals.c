@@ -37,6 +37,7 @@ void signals_install(void (*wake)(void *context), void *context)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGHUP, &action, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* ulimit -f: the write fails, and that is told */
 }
 
 int signals_stop_count(void)
