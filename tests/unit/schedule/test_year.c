@@ -284,7 +284,7 @@ static void simulate(const char *zone_name_, const char *from, bool is_wild, uin
         assert_true(starts > 10000);
         return;
     }
-    print_message("%-20s %6lld planned = %6lld started", zone_name_, (long long)planned, (long long)starts);
+    print_message("# %-20s %6lld planned = %6lld started", zone_name_, (long long)planned, (long long)starts);
     for (int why = 0; why < SCHEDULER_MISSES; why++) {
         print_message(" + %lld %s", (long long)misses[why], scheduler_miss_name((enum scheduler_miss)why));
         planned -= misses[why];
