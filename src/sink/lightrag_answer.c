@@ -167,7 +167,7 @@ static bool judge_transport(const struct http_answer *answer, struct sink_verdic
         return true;
     case HTTP_NOT_SENT:
         verdict->scope = SINK_NOT_SENT;
-        sink_say(verdict, answer->is_tls_failure ? "LightRAG is not trusted: %.140s; http.ca_file names a private CA" : "LightRAG cannot be reached: %s",
+        sink_say(verdict, answer->is_tls_failure ? "LightRAG is not trusted: %.140s; http.ca_file names a private CA" : "LightRAG cannot be reached: %.150s (is it running? see lightrag.api.url)",
                  answer->words);
         return false;
     case HTTP_TRUNCATED:

@@ -100,6 +100,8 @@ static void judge_transport(const struct seen *seen, const struct http_answer *a
 {
     if (answer->is_tls_failure)
         conclude(verdict, SOURCE_UNTRUSTED, "the Memory API at %s is not trusted: %s; http.ca_file names a private CA", seen->url, seen->words);
+    else if (answer->end == HTTP_NOT_SENT)
+        conclude(verdict, SOURCE_AGAIN, "the Memory API at %s does not answer for context %s: %s (is it running? see memory_api.url)", seen->url, seen->context, seen->words);
     else
         conclude(verdict, SOURCE_AGAIN, "the Memory API at %s does not answer for context %s: %s", seen->url, seen->context, seen->words);
 }

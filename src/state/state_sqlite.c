@@ -40,7 +40,9 @@ static int take_lock(struct state *state, int64_t wait_ms_left, struct error *er
         struct error why = { 0 };
         if (file_lock(lock, &state->lock_fd, &why) == 0)
             return 0;
-        if (why.kind != ERROR_CONFLICT || wait_ms_left <= 0) {
+        if (why.kind == ERROR_CONFLICT && wait_ms_left <= 0)
+            return error_set(err, ERROR_CONFLICT, "state %s: %s: let it end first, or wait for it with --lock-wait 5m", state->path, why.message);
+        if (why.kind != ERROR_CONFLICT) {
             if (err != NULL)
                 *err = why;
             return error_wrap(err, "state %s", state->path);
