@@ -196,6 +196,7 @@ struct deliver {
     enum removing_phase removing;
     int64_t removing_mono, removing_step, removing_since_mono;
     bool removing_has_deleted;    /* in this round */
+    bool removing_is_walking;     /* the walk under way was begun for it: an earlier one may be shorter, and older than the wish */
     int removing_vain;            /* walks in a row that still saw rows after a delete */
     int64_t doomed_since_ms;      /* server's clock: the oldest row that was deleted; INT64_MIN: read all */
 

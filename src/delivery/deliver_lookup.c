@@ -96,6 +96,7 @@ void deliver_look_due(struct deliver *deliver)
         names += deliver->removal_count;
         reach_back(deliver, deliver_removing_walk_since(deliver));
         deliver_removing_begin_walk(deliver);
+        deliver->removing_is_walking = true;
     }
     if (deliver->wants_sweep) {
         deliver->wants_sweep = false;

@@ -428,8 +428,9 @@ void deliver_removing_begin_walk(struct deliver *deliver)
 
 void deliver_removing_end_walk(struct deliver *deliver, bool is_complete)
 {
-    if (deliver->removing != REMOVING_LOOK)
+    if (deliver->removing != REMOVING_LOOK || !deliver->removing_is_walking)
         return;
+    deliver->removing_is_walking = false;
     if (!is_complete) {
         rest(deliver);
         return;

@@ -114,6 +114,29 @@ static void test_nothing_there_needs_no_delete(void **state)
     close_desk(&desk);
 }
 
+/* A look-up reads the listing only as far back as its own documents; what it does not show of others is there all the same. */
+static void test_a_walk_that_was_begun_for_others_proves_nothing(void **state)
+{
+    struct desk desk;
+    int64_t batch = send_some(&desk, SINK_15, 1);
+    struct sink_verdict silent = scope(SINK_SILENT, 0);
+    struct rows none = { .count = 0 }, rows = { .count = 0 };
+    (void)state;
+
+    answer_insert(&desk, batch, &silent);
+    pass_time(&desk, 1); /* its look-up is under way */
+    want_removed(&desk, 2, WANTED_GONE);
+    pass_time(&desk, 1);
+    answer_list(&desk, &none, false);
+    assert_int_equal(desk.memory[2], MEMORY_REMOVING);
+    pass_time(&desk, 1);
+    put_row(&rows, 2, SINK_ROW_PROCESSED, "t");
+    answer_list(&desk, &rows, false);
+    assert_int_equal(desk.memory[2], MEMORY_REMOVING);
+    assert_int_equal(deliver_doomed_count(desk.deliver), 1);
+    close_desk(&desk);
+}
+
 static void test_which_rows_go(void **state)
 {
     static const struct { const char *why; const char *id, *mark; enum sink_row_dup dup; size_t doomed; enum memory_wanted wanted; enum memory_state after; } cases[] = {
@@ -648,6 +671,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_round),
         cmocka_unit_test(test_nothing_there_needs_no_delete),
+        cmocka_unit_test(test_a_walk_that_was_begun_for_others_proves_nothing),
         cmocka_unit_test(test_which_rows_go),
         cmocka_unit_test(test_answers_to_a_delete),
         cmocka_unit_test(test_a_delete_without_effect_is_repeated_more_and_more_slowly),
