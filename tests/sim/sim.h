@@ -63,14 +63,10 @@ enum sim_class {
 const char *sim_class_name(enum sim_class class);
 bool sim_class_from_name(const char *name, size_t size, enum sim_class *ret_class);
 
-/* Planted errors, to prove that the simulation can fail: each breaks a promise of the seam below the loop. */
+/* A planted error, to prove that the simulation can fail. Errors planted in the program itself: docs/simulation.md. */
 enum sim_mutation {
     MUTATION_NONE,
-    MUTATION_EARLY_SEND,     /* a commit that was reported did not happen: at a crash it is gone */
-    MUTATION_REPEAT,         /* the network sends an unrepeatable request a second time */
     MUTATION_FALSE_DONE,     /* LightRAG says processed of what is still pending */
-    MUTATION_SILENT_CUT,     /* a broken listing is reported as a whole one */
-    MUTATION_FORGET_TEXT,    /* a listed memory never reaches the state */
     MUTATIONS
 };
 const char *sim_mutation_name(enum sim_mutation mutation);

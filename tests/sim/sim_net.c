@@ -289,8 +289,6 @@ static void arrive(struct sim *sim, struct exchange *exchange)
         return;
     }
     handle(sim, exchange);
-    if (sim->options->mutation == MUTATION_REPEAT && exchange->is_insert && sim->plan.is_14)
-        handle(sim, exchange);
     if (exchange->fate != FATE_NORMAL)
         return;
     answered = sim->now_ms + exchange->answer.delay_ms + sim_between(sim, CHANCE_NET, 1, 20);
@@ -367,8 +365,6 @@ static void give_answer(struct sim *sim, struct exchange *exchange)
         answer.body = exchange->answer.body.data;
         answer.body_size = whole;
     }
-    if (is_cut && sim->options->mutation == MUTATION_SILENT_CUT)
-        answer.end = HTTP_ANSWERED;
     end_exchange(sim, exchange, &answer);
 }
 

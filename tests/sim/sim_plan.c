@@ -30,7 +30,7 @@ bool sim_class_from_name(const char *name, size_t size, enum sim_class *ret_clas
     return false;
 }
 
-static const char *const mutation_names[MUTATIONS] = { "none", "early-send", "repeat", "false-done", "silent-cut", "forget" };
+static const char *const mutation_names[MUTATIONS] = { "none", "false-done" };
 
 const char *sim_mutation_name(enum sim_mutation mutation)
 {
