@@ -351,6 +351,7 @@ static void on_memory(struct run *run, const struct memory *memory)
         listing_note_present(run, known.seq);
         if (is_repetition(run, known.seq, memory))
             return;
+        remember_seen(run, known.seq, memory); /* an unchanged one too: its repetition is no change */
     }
     listing_note_time(run, memory);
     seen = judge_memory(run, found > 0 ? &known : NULL, memory, revision);
