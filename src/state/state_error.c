@@ -32,7 +32,7 @@ static const struct trouble {
     { SQLITE_CANTOPEN, ENOSPC, ERROR_IO, "the disk is full: free space there and start again; what was acknowledged is kept" },
     { SQLITE_CANTOPEN, EDQUOT, ERROR_IO, "a quota is full: free space there and start again; what was acknowledged is kept" },
     { SQLITE_CANTOPEN, EIO, ERROR_IO, "the disk reports an error: check the system's log and the disk before starting again" },
-    { SQLITE_CANTOPEN, 0, ERROR_IO, "it, or its -wal and -shm files, cannot be opened: use the user who owns the state, in a folder it may write" },
+    { SQLITE_CANTOPEN, 0, ERROR_IO, "it, or its -wal and -shm files, cannot be opened: use the user who owns the state, in a folder it may write and where space is left" },
     { SQLITE_PERM, 0, ERROR_IO, "access is refused: see the owner and mode of the file" },
     { SQLITE_CORRUPT, 0, ERROR_IO, "it is damaged: nothing was changed. Copy the file away, then put back a backup, or try sqlite3's .recover on the copy" },
     { SQLITE_NOTADB, 0, ERROR_IO, "it is damaged beyond reading: nothing was changed. Copy the file away, then put back a backup" },
