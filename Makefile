@@ -5,7 +5,7 @@ MESON  ?= meson
 DESTDIR ?=
 
 .DEFAULT_GOAL := build
-.PHONY: help deps demo test build build-all clean install uninstall run test-coverage lint bench sanitize fuzz simulate soak docker-build
+.PHONY: help deps demo test build build-all clean install uninstall run test-coverage lint bench sanitize fuzz simulate faults soak docker-build
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -63,8 +63,12 @@ fuzz: ## every fuzz target for SECONDS (60)
 simulate: build-all ## SEEDS (200) simulated weeks of faults over the loop that ships
 	@$(BUILD)/tests/sim/simulate --seeds $${SEEDS:-200}
 
+faults: build-all ## broken connections, disks, memory and limits, on the real binary
+	@tests/fault/run $(BUILD)
+
 soak: build-all ## the long crash tests, and 10,000 simulated weeks
 	@$(BUILD)/tests/sim/simulate --seeds $${SEEDS:-10000} --shrink
+	@MC_FAULTS=all tests/fault/run $(BUILD)
 	@MC_CRASHES=200 MC_SOAK=1 MC_REAL_LIGHTRAG=1 MEMORY_CONNECTOR_BINARY=$(BUILD)/memory-connector MC_FAKES=$(BUILD)/tests/mc-fakes python3 -m pytest -q tests/crash
 
 docker-build: ## an image by docker or buildah
