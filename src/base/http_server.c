@@ -345,7 +345,8 @@ static mhd_result send_answer(struct http_server_request *request)
         return MHD_NO;
     body = mem_alloc(sizeof *body);
     *body = (struct body){
-        .server = request->server, .connection = request->connection, .text = answer->body, .fault = answer->fault, .cut_after = answer->cut_after,
+        .server = request->server, .connection = request->connection, .text = answer->body, .cut_after = answer->cut_after,
+        .fault = answer->fault != HTTP_SERVER_LEAVE ? answer->fault : HTTP_SERVER_WELL,
         .next_cut = answer->cut_after, .delay_ms = answer->delay_ms,
         .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer,
     };
@@ -459,10 +460,11 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 {
     struct http_server_request *request = *request_context;
 
-    (void)code;
     set_phase(context, connection, LINK_HEAD);
     if (request == NULL)
         return;
+    if (request->answer.fault == HTTP_SERVER_LEAVE && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        (void)shutdown(fd_of(connection), SHUT_RDWR); /* the library closes it when it finds it so */
     text_done(&request->body);
     text_done(&request->answer.body);
     if (request->answer.producer_free != NULL)

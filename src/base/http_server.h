@@ -28,6 +28,7 @@ enum http_server_fault {           /* for the fakes: how an answer goes wrong */
     HTTP_SERVER_CUT_CHUNKED,       /* chunked, cut_after bytes, then close without the last chunk */
     HTTP_SERVER_RESET,             /* the head announces the whole body, cut_after bytes of it are sent, then a reset */
     HTTP_SERVER_STALL,             /* cut_after bytes, then silence while the connection stays open (until the peer leaves) */
+    HTTP_SERVER_LEAVE,             /* the whole answer, then close, though the head did not say so */
     HTTP_SERVER_DRIP,              /* cut_after bytes, then delay_ms of silence, and so on to the end */
 };
 

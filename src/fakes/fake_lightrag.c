@@ -23,6 +23,19 @@ void fake_say(struct http_server_answer *answer, int status, const char *detail)
     json_write_close(&writer);
 }
 
+void fake_say_crash(const struct fake_lightrag *fake, struct http_server_answer *answer)
+{
+    text_clear(&answer->body);
+    if (fake->settings.is_14) {
+        answer->status = 500;
+        answer->content_type = "text/plain; charset=utf-8";
+        (void)text_append(&answer->body, "Internal Server Error");
+    } else {
+        fake_say(answer, 500, "Internal server error (error_id: 0123456789ab)");
+    }
+    answer->fault = HTTP_SERVER_LEAVE;
+}
+
 static void write_value(struct json_writer *writer, const char *key, yyjson_val *value)
 {
     size_t size = 0;

@@ -142,9 +142,7 @@ static void say_bad_ids(const struct fake_lightrag *fake, const char *words, yyj
         fake_say_invalid(answer, &(struct fake_problem){ "value_error", "doc_ids", -1, words, ids, "{\"error\":{}}" });
         return;
     }
-    answer->status = 500;
-    answer->content_type = "text/plain; charset=utf-8";
-    (void)text_append(&answer->body, "Internal Server Error");
+    fake_say_crash(fake, answer);
 }
 
 static const char *find_problem(char *const *ids, size_t count)

@@ -138,11 +138,6 @@ static bool is_blank(yyjson_val *text)
     return size == 0;
 }
 
-static void say_error(struct http_server_answer *answer)
-{
-    fake_say(answer, 500, "Internal server error (error_id: 0123456789ab)");
-}
-
 static bool check_strings(const char *field, yyjson_val *list, struct http_server_answer *answer)
 {
     yyjson_val *value;
@@ -185,7 +180,7 @@ static bool check_schema(const struct fake_lightrag *fake, yyjson_val *root, str
     yyjson_arr_foreach(names, index, count, value) {
         if (yyjson_is_str(value))
             continue;
-        say_error(answer); /* it fails while it puts the name in order */
+        fake_say_crash(fake, answer); /* it fails while it puts the name in order */
         return false;
     }
     yyjson_arr_foreach(texts, index, count, value) {
@@ -216,7 +211,7 @@ static bool check_text_schema(const struct fake_lightrag *fake, yyjson_val *root
     else if (name != NULL && !yyjson_is_str(name) && fake->settings.is_14)
         fake_say_invalid(answer, &(struct fake_problem){ "string_type", "file_source", -1, "Input should be a valid string", name, NULL });
     else if (name != NULL && !yyjson_is_str(name) && !yyjson_is_null(name))
-        say_error(answer);
+        fake_say_crash(fake, answer);
     else
         return true;
     return false;
@@ -359,7 +354,7 @@ static bool check_surrogates(const struct fake_lightrag *fake, const struct inse
     if (fake->settings.is_14)
         fake_say(answer, 500, words);
     else
-        say_error(answer);
+        fake_say_crash(fake, answer);
     return false;
 }
 
@@ -460,7 +455,7 @@ static void answer_insert(struct fake_lightrag *fake, const struct fake_request 
                                                          "Input should be a valid dictionary or object to extract fields from", root, NULL });
     else if (check_surrogates(fake, &insert, root, answer) && (is_single ? take_single : take_batch)(fake, &insert, root, answer)) {
         if (is_poison(fake, &insert))
-            say_error(answer);
+            fake_say_crash(fake, answer);
         else if (check_names(fake, &insert, answer) && check_server(fake, &insert, answer) && check_known(fake, &insert, answer))
             accept(fake, &insert, answer);
         fake->refused += insert.items != NULL;

@@ -139,6 +139,7 @@ void fake_disk_flush(struct fake_lightrag *fake);
 
 /* ---- answers ---- */
 void fake_say(struct http_server_answer *answer, int status, const char *detail);
+void fake_say_crash(const struct fake_lightrag *fake, struct http_server_answer *answer); /* a 500 nobody caught: the connection closes unannounced */
 struct fake_problem {                /* a 422 of the schema: the real one echoes what was sent, private texts included */
     const char *type, *field;        /* field NULL: of the body itself */
     int64_t index;                   /* in that list; -1: none */

@@ -41,6 +41,7 @@ int fake_server_start(fake_handler *handler, void *fake, uint16_t port, size_t b
     struct fake_server *server = mem_alloc(sizeof *server);
     struct http_server_settings settings = {
         .host = "127.0.0.1", .port = port, .body_maximum = body_maximum, .handler = on_request, .context = server,
+        .head_timeout_ms = 5000, /* uvicorn closes what is idle for so long */
     };
 
     server->handler = handler;

@@ -69,6 +69,9 @@ class Contract:
         expected = {"status": 200, **filled["expect"]}
         wanted = {name.lower(): value for name, value in expected.pop("headers", {}).items()}
         problems = words.differences(expected, answer)
+        if "closes" in step:
+            closed = servers.closes_after(self.server.url + filled["path"], step.get("method", "GET"), body, headers)
+            problems += [] if closed == step["closes"] else [f"the connection {'is closed without a word' if closed else 'stays open'} after that"]
         problems += words.differences(wanted, {name.lower(): value for name, value in seen_headers.items()}, "headers")
         return problems, answer
 

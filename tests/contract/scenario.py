@@ -191,7 +191,7 @@ def read_scenario(path):
         scenario = json.load(file)
     for step in scenario["steps"]:
         unknown = set(step) - {"name", "why", "method", "path", "headers", "body", "body_text", "expect", "wait_until", "holds_for", "save", "skip",
-                               "server", "compare", "race", *DIALECTS}
+                               "server", "compare", "race", "closes", *DIALECTS}
         if unknown:
             raise ValueError(f"{path}: step '{step['name']}' has unknown keys {sorted(unknown)}")
     return scenario

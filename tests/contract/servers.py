@@ -1,4 +1,5 @@
 """The servers a scenario runs against: a real LightRAG with a stub for its model, our fake of it, or one at a URL that somebody else runs."""
+import http.client
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,6 +29,23 @@ def request(url, method="GET", body=None, headers=None, timeout=60):
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, dict(refusal.headers), refusal.read().decode("utf-8", "replace")
+
+
+def closes_after(url, method, body, headers, patience=1):
+    """Does the server close the connection after its answer, without having said so?"""
+    place = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60 * SLOW)
+    try:
+        connection.request(method, place.path, body, {"Content-Type": "application/json", **(headers or {})})
+        connection.getresponse().read()
+        if connection.sock is None:
+            return False  # it said so
+        connection.sock.settimeout(patience * SLOW)
+        return connection.sock.recv(1) == b""
+    except TimeoutError:
+        return False
+    finally:
+        connection.close()
 
 
 class DidNotStart(RuntimeError):

@@ -58,7 +58,7 @@ static void on_request(void *context, const struct http_server_request *request,
 {
     static const struct { const char *path; enum http_server_fault fault; } faults[] = {
         { "/drop", HTTP_SERVER_DROP }, { "/cut", HTTP_SERVER_CUT }, { "/cut-chunked", HTTP_SERVER_CUT_CHUNKED },
-        { "/reset", HTTP_SERVER_RESET }, { "/stall", HTTP_SERVER_STALL }, { "/drip", HTTP_SERVER_DRIP },
+        { "/reset", HTTP_SERVER_RESET }, { "/stall", HTTP_SERVER_STALL }, { "/drip", HTTP_SERVER_DRIP }, { "/leave", HTTP_SERVER_LEAVE },
     };
     struct site *site = context;
     const char *path = http_server_path(request);
@@ -326,6 +326,37 @@ static void read_answer(int fd, char *answer, size_t room)
     }
 }
 
+static void test_leaving_without_a_word(void **state)
+{
+    static const struct { const char *path; bool leaves; } rows[] = { { "/", false }, { "/leave", true } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_DONE(site) struct site site;
+        AUTO_STRING char *request = mem_format("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].path);
+        char answer[4096];
+        char byte;
+        int fd;
+        site_start(&site, 0);
+        fd = dial(&site);
+        assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+        for (size_t size = 0; size < sizeof answer - 1;) { /* to the last byte of the body */
+            ssize_t got = recv(fd, answer + size, sizeof answer - 1 - size, 0);
+            assert_true(got > 0);
+            size += (size_t)got;
+            answer[size] = '\0';
+            if (strstr(answer, rows[i].leaves ? "0123456789" : "body=0:") != NULL)
+                break;
+        }
+        assert_null(strcasestr(answer, "connection: close"));
+        if (rows[i].leaves)
+            assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        else
+            assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+        (void)close(fd);
+    }
+}
+
 static void test_ambiguous_requests_are_refused(void **state)
 {
     static const struct { const char *why, *request; int status; } rows[] = {
@@ -418,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_a_delay_blocks_nobody_else),
         cmocka_unit_test(test_the_end_waits_for_nobody),
         cmocka_unit_test(test_a_port_in_use),
+        cmocka_unit_test(test_leaving_without_a_word),
         cmocka_unit_test(test_ambiguous_requests_are_refused),
         cmocka_unit_test(test_a_head_has_a_maximum),
         cmocka_unit_test(test_trickling_is_ended),

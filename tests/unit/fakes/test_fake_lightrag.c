@@ -584,7 +584,7 @@ static void test_faults(void **state)
         { "another word", "{\"word\":\"partial_success\",\"times\":1}", 200, HTTP_SERVER_WELL, "partial_success", 1 },
         { "a page", "{\"html\":true,\"times\":1}", 200, HTTP_SERVER_WELL, "<html>", 0 },
         { "taken, and no answer", "{\"drop_every\":1}", 200, HTTP_SERVER_DROP, "success", 1 },
-        { "a poison", "{\"error_match\":\"text\"}", 500, HTTP_SERVER_WELL, "Internal server error", 0 },
+        { "a poison", "{\"error_match\":\"text\"}", 500, HTTP_SERVER_LEAVE, "Internal server error", 0 },
         { "busy", "{\"busy_ms\":1000}", 409, HTTP_SERVER_WELL, "Pipeline is clearing", 0 },
         { "no limit", "{\"max_pending\":0}", 200, HTTP_SERVER_WELL, "success", 1 },
         { "a fault of another path", "{\"path\":\"/health\",\"status\":500,\"times\":1}", 200, HTTP_SERVER_WELL, "success", 1 },
