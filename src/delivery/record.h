@@ -177,6 +177,27 @@ enum mark_kind {
     MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
 };
 
+/* ---- The service: what a connector made by API is, and what survives of its schedule ---- */
+
+struct connector_row {
+    const char *id;
+    const char *definition;    /* JSON; NULL in a change: it is deleted */
+    int64_t version;           /* 1.., grows with every change */
+    int64_t changed_ms;
+};
+
+/* See struct scheduler_facts in schedule/scheduler.h. */
+struct job_row {
+    const char *connector;
+    bool is_gone;              /* in a change: drop it */
+    int64_t settled_ms;
+    int waiting;
+    int64_t waiting_ms;
+    bool is_paused;
+    int64_t paused_until_ms;
+    const char *reason;
+};
+
 /* ---- Change-sets ---- */
 
 struct member_ref {
@@ -196,6 +217,8 @@ enum change_kind {
     CHANGE_RUN,           /* run: insert or overwrite */
     CHANGE_NEWER,         /* newer: the revision and text that wait until the one in flight is settled: insert or overwrite; text NULL: none waits */
     CHANGE_MARK,          /* mark: insert or overwrite; value 0: none */
+    CHANGE_CONNECTOR,     /* connector: insert or overwrite; without a definition: deleted */
+    CHANGE_JOB,           /* job: insert or overwrite, or drop */
     CHANGE_ABSENCE,       /* absence: not in a complete listing: insert or overwrite; since_ms 0: seen again, < 0: a person was asked */
 };
 
@@ -218,6 +241,8 @@ struct change {
         const struct batch_row *batch;
         const struct dead_letter *letter;
         const struct run_row *run;
+        const struct connector_row *connector;
+        const struct job_row *job;
         struct {
             int64_t newer_seq;
             const uint8_t *newer_revision;  /* SHA256_SIZE bytes; NULL with newer_text NULL */

@@ -27,6 +27,7 @@ struct service_connector {
     const struct zone *zone;
     enum scheduler_overlap overlap;
     int64_t catch_up_ms, jitter_ms;
+    int64_t version;                 /* of one from the state; else 1 */
     const char *definition;          /* its settings as JSON, normalised, without secrets */
     const char *schedule_words;      /* "every 15 minutes" */
     const char *description;
@@ -36,7 +37,7 @@ struct service_connector {
 
 struct service_settings {
     const struct engine_settings *engine;     /* targets, sources and limits; its connectors are not looked at */
-    struct service_connector *connectors;     /* of the file and of the state (service_each_stored); taken over */
+    struct service_connector *connectors;     /* of the file and of the state (state_each_connector); taken over */
     size_t connector_count;
     int max_concurrent;                       /* runs at once */
     int64_t job_timeout_ms;
@@ -171,13 +172,5 @@ bool service_next(struct service *service, const char *after, struct connector_b
 bool service_target(struct service *service, size_t index, struct target_board *ret_board);
 /* The definition, to be freed by the caller; NULL: no such connector. */
 char *service_definition(struct service *service, const char *id, int64_t *ret_version, bool *ret_is_from_file);
-
-/* ---- What the state keeps of connectors made by API ---- */
-
-struct stored_connector {
-    const char *id, *definition;
-    int64_t version;
-};
-int service_each_stored(struct state *state, bool (*each)(void *context, const struct stored_connector *connector), void *context, struct error *err);
 
 #endif

@@ -218,6 +218,10 @@ static int apply(struct state *state, const struct change *change, struct error 
         return state_put_newer(state, change, err);
     case CHANGE_MARK:
         return state_put_mark(state, change, err);
+    case CHANGE_CONNECTOR:
+        return state_put_connector(state, change->connector, err);
+    case CHANGE_JOB:
+        return state_put_job(state, change->job, err);
     case CHANGE_ABSENCE:
         return state_put_absence(state, change, err);
     }

@@ -186,3 +186,44 @@ int state_put_absence(struct state *state, const struct change *change, struct e
     bind_number(&binder, change->absence_since_ms);
     return state_run(state, &binder, "keeping an absence", NULL, err);
 }
+
+/* ---- The service ---- */
+
+static int drop_named(struct state *state, enum statement statement, const char *name, const char *what, struct error *err)
+{
+    struct binder binder = state_bind(state, statement);
+
+    bind_string(&binder, name);
+    return state_run(state, &binder, what, NULL, err);
+}
+
+int state_put_connector(struct state *state, const struct connector_row *row, struct error *err)
+{
+    struct binder binder;
+
+    if (row->definition == NULL)
+        return drop_named(state, DROP_CONNECTOR, row->id, "deleting a connector", err);
+    binder = state_bind(state, PUT_CONNECTOR);
+    bind_string(&binder, row->id);
+    bind_number(&binder, row->version);
+    bind_string(&binder, row->definition);
+    bind_number(&binder, row->changed_ms);
+    return state_run(state, &binder, "keeping a connector", NULL, err);
+}
+
+int state_put_job(struct state *state, const struct job_row *row, struct error *err)
+{
+    struct binder binder;
+
+    if (row->is_gone)
+        return drop_named(state, DROP_JOB, row->connector, "dropping a plan", err);
+    binder = state_bind(state, PUT_JOB);
+    bind_string(&binder, row->connector);
+    bind_number(&binder, row->settled_ms);
+    bind_number(&binder, row->waiting);
+    bind_number(&binder, row->waiting_ms);
+    bind_number(&binder, row->is_paused);
+    bind_number(&binder, row->paused_until_ms);
+    bind_string(&binder, row->reason);
+    return state_run(state, &binder, "keeping a plan", NULL, err);
+}

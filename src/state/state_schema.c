@@ -58,10 +58,17 @@ static const char schema_2[] =
     "ALTER TABLE runs ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX memories_removing ON memories(target, seq) WHERE state=6;";
 
+/* Version 3: what the service keeps: connectors made by API, and where each schedule stands. */
+static const char schema_3[] =
+    "CREATE TABLE connectors(id TEXT PRIMARY KEY, version INTEGER NOT NULL, definition TEXT NOT NULL, changed_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE jobs(connector TEXT PRIMARY KEY, settled_ms INTEGER NOT NULL, waiting INTEGER NOT NULL, waiting_ms INTEGER NOT NULL,"
+    " paused INTEGER NOT NULL, paused_until_ms INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
     { 2, schema_2 },
+    { STATE_SCHEMA, schema_3 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

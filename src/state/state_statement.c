@@ -57,6 +57,15 @@ static const char *const sql[STATEMENTS] = {
     [PUT_ABSENCE] = "INSERT OR REPLACE INTO absences(seq, stream, since_ms) VALUES(?,?,?)",
     [DROP_ABSENCE] = "DELETE FROM absences WHERE seq=?",
 
+    [PUT_CONNECTOR] = "INSERT OR REPLACE INTO connectors(id, version, definition, changed_ms) VALUES(?,?,?,?)",
+    [DROP_CONNECTOR] = "DELETE FROM connectors WHERE id=?",
+    [PUT_JOB] = "INSERT OR REPLACE INTO jobs(connector, settled_ms, waiting, waiting_ms, paused, paused_until_ms, reason) VALUES(?,?,?,?,?,?,?)",
+    [DROP_JOB] = "DELETE FROM jobs WHERE connector=?",
+    [EACH_CONNECTOR] = "SELECT id, version, definition, changed_ms FROM connectors ORDER BY id",
+    [GET_JOB] = "SELECT settled_ms, waiting, waiting_ms, paused, paused_until_ms, reason FROM jobs WHERE connector=?",
+    /* RUN_SUCCESS, RUN_PARTIAL */
+    [LAST_SUCCESS] = "SELECT finished_ms FROM runs WHERE connector=? AND result IN (1, 2) ORDER BY run DESC LIMIT 1",
+
     [FIND_TARGET] = "SELECT " TARGET_COLUMNS " FROM targets WHERE name=?",
     [FIND_STREAM] = "SELECT " STREAM_COLUMNS " FROM streams WHERE target=? AND source=? AND context=?",
     [GET_STREAM] = "SELECT " STREAM_COLUMNS " FROM streams WHERE stream=?",

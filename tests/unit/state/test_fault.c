@@ -257,8 +257,8 @@ static void test_a_disk_that_fails_once(void **unused)
 /* ---- An upgrade ---- */
 
 static const struct migration newer[] = {
-    { 2, "" }, /* never run here */
-    { 3, "INSERT INTO meta VALUES('second', 1); UPDATE memories SET attempts=attempts+1" },
+    { STATE_SCHEMA, "" }, /* never run here */
+    { STATE_SCHEMA + 1, "INSERT INTO meta VALUES('second', 1); UPDATE memories SET attempts=attempts+1" },
 };
 
 static int upgrade(struct error *err)
@@ -275,7 +275,7 @@ static int upgrade(struct error *err)
 /* The upgrade is there whole or not at all, and never without its backup. */
 static void expect_upgraded_or_not(bool went_well)
 {
-    AUTO_STRING char *backup = mem_format("%s.version-2.20231114T221320Z.backup", fixture_path);
+    AUTO_STRING char *backup = mem_format("%s.version-%d.20231114T221320Z.backup", fixture_path, STATE_SCHEMA);
     sqlite3 *db = NULL;
     int64_t version, changed;
 
@@ -284,10 +284,10 @@ static void expect_upgraded_or_not(bool went_well)
     changed = ask_number(db, "SELECT count(*) FROM memories WHERE attempts=1");
     assert_int_equal(ask_number(db, "SELECT count(*) FROM memories"), PER_TRANSACTION);
     (void)sqlite3_close(db);
-    assert_int_equal(changed, version == 3 ? PER_TRANSACTION : 0);
+    assert_int_equal(changed, version == STATE_SCHEMA + 1 ? PER_TRANSACTION : 0);
     if (went_well)
-        assert_int_equal(version, 3);
-    if (version == 3)
+        assert_int_equal(version, STATE_SCHEMA + 1);
+    if (version == STATE_SCHEMA + 1)
         expect_sound(backup);
 }
 

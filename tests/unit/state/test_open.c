@@ -165,7 +165,7 @@ static void test_what_is_refused(void **unused)
         { "cut in its header", put_half_header, false, ERROR_IO, "header is damaged" },
         { "a flipped bit in its header", put_bad_magic, false, ERROR_IO, "header is damaged" },
         { "a log whose database is gone", put_orphaned_log, false, ERROR_IO, "its log" },
-        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 2)" },
+        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 3)" },
         { "a newer release, for a reader", put_newer, true, ERROR_CONFIG, "written by a newer release" },
         { "no version", put_version_zero, false, ERROR_IO, "schema version 0" },
         { "a version that cannot be", put_wild_version, false, ERROR_IO, "schema version 2000001" },
@@ -421,15 +421,15 @@ static void test_a_writer_that_may_not_write(void **unused)
 /* ---- Migrations ---- */
 
 static const struct migration with_second[] = {
-    { 2, "" }, /* never run here: the file has version 2 */
-    { 3, "ALTER TABLE targets ADD COLUMN color TEXT NOT NULL DEFAULT 'blue'; INSERT INTO meta VALUES('second', 1)" },
-    { 4, "INSERT INTO meta VALUES('third', 1)" },
+    { STATE_SCHEMA, "" }, /* never run here: the file has it */
+    { STATE_SCHEMA + 1, "ALTER TABLE targets ADD COLUMN color TEXT NOT NULL DEFAULT 'blue'; INSERT INTO meta VALUES('second', 1)" },
+    { STATE_SCHEMA + 2, "INSERT INTO meta VALUES('third', 1)" },
 };
 
 static const struct migration that_breaks[] = {
-    { 2, "" },
-    { 3, "INSERT INTO meta VALUES('second', 1)" },
-    { 4, "INSERT INTO nowhere VALUES(1)" },
+    { STATE_SCHEMA, "" },
+    { STATE_SCHEMA + 1, "INSERT INTO meta VALUES('second', 1)" },
+    { STATE_SCHEMA + 2, "INSERT INTO nowhere VALUES(1)" },
 };
 
 static int open_with(const struct migration *table, size_t count, bool reader, struct state **ret_state, struct error *err)
@@ -460,44 +460,53 @@ static void test_an_older_state_is_upgraded_after_a_backup(void **unused)
     struct memory_row got;
     struct error err = { 0 };
     char backup[256];
+    char words[80];
 
     (void)unused;
     fixture_fill(state, 3);
     state_free(state);
     assert_int_equal(open_with(with_second, 3, true, &state, &err), -1); /* a reader leaves it */
     assert_int_equal(err.kind, ERROR_FAILED);
-    assert_non_null(strstr(err.message, "an older release (schema 2)"));
+    (void)snprintf(words, sizeof words, "an older release (schema %d)", STATE_SCHEMA);
+    assert_non_null(strstr(err.message, words));
 
     ASSERT_WORKS(open_with(with_second, 3, false, &state, &err), err);
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
     state_free(state);
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 4);
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), STATE_SCHEMA + 2);
     assert_int_equal(ask(fixture_path, "SELECT count(*) FROM meta WHERE name IN ('second', 'third')"), 2);
 
-    (void)snprintf(backup, sizeof backup, "%s.version-2.20231114T221320Z.backup", fixture_path);
+    (void)snprintf(backup, sizeof backup, "%s.version-%d.20231114T221320Z.backup", fixture_path, STATE_SCHEMA);
     assert_int_equal(mode_of(backup), 0600);
     state = fixture_open_path(backup, false); /* restoring is opening it */
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
     state_free(state);
     {
         struct error refused;
-        assert_int_equal(fixture_refuse(false, &refused), ERROR_CONFIG); /* and this release knows only version 2 */
+        assert_int_equal(fixture_refuse(false, &refused), ERROR_CONFIG); /* and this release does not know that version */
     }
 }
 
-/* The first release's file, with memories in it. */
-static void test_version_1_becomes_version_2(void **unused)
+static const char to_version_2[] = "DROP TABLE connectors; DROP TABLE jobs; PRAGMA user_version=2";
+static const char to_version_1[] =
+    "DROP TABLE newer; DROP TABLE marks; DROP TABLE absences; ALTER TABLE runs DROP COLUMN replaced; ALTER TABLE runs DROP COLUMN removed; "
+    "DROP INDEX memories_removing; PRAGMA user_version=1";
+
+/* The files of earlier releases, with memories in them. */
+static void expect_taken_over(int version)
 {
     struct state *state;
     struct memory_row got;
     struct error err = { 0 };
+    struct job_row job;
     int64_t mark;
 
-    (void)unused;
     state = fixture_open();
     fixture_fill(state, 3);
     state_free(state);
-    execute_sql("DROP TABLE newer; DROP TABLE marks; DROP TABLE absences; ALTER TABLE runs DROP COLUMN replaced; ALTER TABLE runs DROP COLUMN removed; DROP INDEX memories_removing; PRAGMA user_version=1");
+    execute_sql(to_version_2);
+    if (version == 1)
+        execute_sql(to_version_1);
 
     state = fixture_open();
     assert_int_equal(state_find_memory(state, 1, slice_of("m3"), &got, &err), 1);
@@ -505,14 +514,28 @@ static void test_version_1_becomes_version_2(void **unused)
     ASSERT_WORKS(state_commit(state, &err), err);
     ASSERT_WORKS(state_get_mark(state, 1, MARK_LISTED_MS, &mark, &err), err);
     assert_int_equal(mark, 2);
+    assert_int_equal(state_get_job(state, "x", &job, &err), 0);
     state_free(state);
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), STATE_SCHEMA);
+}
+
+static void test_version_1_is_taken_over(void **unused)
+{
+    (void)unused;
+    expect_taken_over(1);
+}
+
+static void test_version_2_is_taken_over(void **unused)
+{
+    (void)unused;
+    expect_taken_over(2);
 }
 
 static void test_a_migration_that_breaks_changes_nothing(void **unused)
 {
     struct state *state = fixture_open();
     struct error err = { 0 };
+    char words[80];
 
     (void)unused;
     fixture_fill(state, 3);
@@ -520,8 +543,9 @@ static void test_a_migration_that_breaks_changes_nothing(void **unused)
     state = NULL;
     assert_int_equal(open_with(that_breaks, 3, false, &state, &err), -1);
     assert_int_equal(err.kind, ERROR_IO);
-    assert_non_null(strstr(err.message, "upgrading the state: migration to version 4"));
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2);
+    (void)snprintf(words, sizeof words, "upgrading the state: migration to version %d", STATE_SCHEMA + 2);
+    assert_non_null(strstr(err.message, words));
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), STATE_SCHEMA);
     assert_int_equal(ask(fixture_path, "SELECT count(*) FROM meta WHERE name='second'"), 0);
     state = fixture_open();
     assert_int_equal(state_next_memory(state), 4);
@@ -530,7 +554,7 @@ static void test_a_migration_that_breaks_changes_nothing(void **unused)
 
 static void test_a_backup_that_cannot_be_written(void **unused)
 {
-    AUTO_STRING char *taken = mem_format("%s.version-2.20231114T221320Z.backup.part", fixture_path);
+    AUTO_STRING char *taken = mem_format("%s.version-%d.20231114T221320Z.backup.part", fixture_path, STATE_SCHEMA);
     struct state *state = NULL;
     struct error err = { 0 };
 
@@ -539,7 +563,7 @@ static void test_a_backup_that_cannot_be_written(void **unused)
     (void)mkdir(taken, 0700);
     assert_int_equal(open_with(with_second, 3, false, &state, &err), -1);
     assert_int_equal(err.kind, ERROR_IO);
-    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), 2); /* no backup, no upgrade */
+    assert_int_equal(ask(fixture_path, "PRAGMA user_version"), STATE_SCHEMA); /* no backup, no upgrade */
 }
 
 /* ---- In memory ---- */
@@ -596,7 +620,8 @@ int main(void)
         STATE_TEST(test_a_reader_in_a_folder_that_it_may_not_write),
         STATE_TEST(test_a_writer_that_may_not_write),
         STATE_TEST(test_an_older_state_is_upgraded_after_a_backup),
-        STATE_TEST(test_version_1_becomes_version_2),
+        STATE_TEST(test_version_1_is_taken_over),
+        STATE_TEST(test_version_2_is_taken_over),
         STATE_TEST(test_a_migration_that_breaks_changes_nothing),
         STATE_TEST(test_a_backup_that_cannot_be_written),
         STATE_TEST(test_in_memory),
