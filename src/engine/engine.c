@@ -36,10 +36,44 @@ void engine_stop(struct engine *engine, int urgency)
 
 struct stream_run *engine_find_stream(struct engine *engine, int64_t stream)
 {
+    if (stream > 0 && stream < (int64_t)engine->stream_places_size)
+        return engine->stream_places[stream] > 0 ? engine->streams[engine->stream_places[stream] - 1] : NULL;
     for (size_t i = 0; i < engine->stream_count; i++)
-        if (engine->streams[i].row.stream == stream)
-            return &engine->streams[i];
+        if (engine->streams[i]->row.stream == stream)
+            return engine->streams[i];
     return NULL;
+}
+
+/* Numbers of streams are given out one after the other, so a plain array finds them; a file may say something else, and is searched. */
+static void note_stream(struct engine *engine, size_t index)
+{
+    size_t size = engine->stream_places_size > 0 ? engine->stream_places_size : 16;
+
+    if (engine->streams[index]->row.stream >= STREAM_PLACES_MAXIMUM)
+        return;
+    while (size <= (size_t)engine->streams[index]->row.stream)
+        size *= 2;
+    if (size > engine->stream_places_size) {
+        engine->stream_places = mem_resize(engine->stream_places, size, sizeof *engine->stream_places);
+        memset(engine->stream_places + engine->stream_places_size, 0, (size - engine->stream_places_size) * sizeof *engine->stream_places);
+        engine->stream_places_size = size;
+    }
+    engine->stream_places[engine->streams[index]->row.stream] = (uint32_t)index + 1;
+}
+
+static struct stream_run *add_stream(struct engine *engine, const struct stream_row *row, size_t connector, struct target_run *target)
+{
+    struct stream_run *stream;
+
+    engine->streams = mem_grow(engine->streams, engine->stream_count, &engine->stream_capacity, sizeof *engine->streams);
+    stream = engine->streams[engine->stream_count++] = mem_alloc(sizeof *stream);
+    *stream = (struct stream_run){ .row = *row, .connector = connector, .target = target };
+    /* Kept for the life of the engine: names of documents are made of them. */
+    stream->row.source = stream->source = mem_copy_string(row->source);
+    stream->row.context = stream->context = mem_copy_string(row->context);
+    if (stream->row.stream > 0)
+        note_stream(engine, engine->stream_count - 1);
+    return stream;
 }
 
 /* ---- Changes ---- */
@@ -104,7 +138,7 @@ void engine_apply(struct engine *engine, const struct change *change)
     keep_counts(engine, change);
 }
 
-static void commit(struct engine *engine)
+void engine_commit(struct engine *engine)
 {
     struct error err = { 0 };
 
@@ -213,30 +247,57 @@ static int register_stream(struct engine *engine, size_t connector_index, const 
     const struct engine_connector *connector = &engine->settings->connectors[connector_index];
     struct target_run *target = &engine->targets[connector->target];
     const char *source = engine->settings->sources[connector->source].name;
-    struct stream_run *stream;
+    struct stream_row row = { .target = target->row.target, .source = source, .context = context };
     struct stream_row found;
     int result = target->row.target == 0 ? 0 : state_find_stream(engine->state, target->row.target, source, context, &found, err);
+    struct stream_run *stream;
+    bool is_new_feeder;
 
     if (result < 0)
         return -1;
-    engine->streams = mem_grow(engine->streams, engine->stream_count, &engine->stream_capacity, sizeof *engine->streams);
-    stream = &engine->streams[engine->stream_count++];
-    *stream = (struct stream_run){ .connector = connector_index, .target = target, .source = source, .context = context };
-    stream->row = (struct stream_row){ .target = target->row.target, .source = source, .context = context };
-    (void)snprintf(stream->row.connector, sizeof stream->row.connector, "%s", connector->id);
+    is_new_feeder = result == 0 || strcmp(found.connector, connector->id) != 0;
     if (result > 0)
-        stream->row.stream = found.stream;
-    if (!may_write)
-        return 0;
-    if (result == 0)
-        stream->row.stream = state_next_stream(engine->state);
-    if (result == 0 || strcmp(found.connector, connector->id) != 0)
+        row.stream = found.stream;
+    else if (may_write)
+        row.stream = state_next_stream(engine->state);
+    (void)snprintf(row.connector, sizeof row.connector, "%s", connector->id);
+    stream = row.stream == 0 ? NULL : engine_find_stream(engine, row.stream);
+    if (stream == NULL) {
+        stream = add_stream(engine, &row, connector_index, target);
+    } else { /* nobody's until now */
+        stream->connector = connector_index;
+        (void)snprintf(stream->row.connector, sizeof stream->row.connector, "%s", connector->id);
+    }
+    if (may_write && is_new_feeder)
         engine_apply(engine, &(struct change){ .kind = CHANGE_STREAM, .stream = &stream->row });
     return 0;
 }
 
+int engine_register_connector(struct engine *engine, size_t connector, struct error *err)
+{
+    for (size_t k = 0; k < engine->settings->connectors[connector].context_count; k++)
+        if (register_stream(engine, connector, engine->settings->connectors[connector].contexts[k], true, err) < 0)
+            return -1;
+    return 0;
+}
+
+static void release_stream(struct engine *engine, struct stream_run *stream, bool may_write)
+{
+    stream->connector = SIZE_MAX;
+    if (!may_write || stream->row.connector[0] == '\0')
+        return;
+    stream->row.connector[0] = '\0';
+    engine_apply(engine, &(struct change){ .kind = CHANGE_STREAM, .stream = &stream->row });
+}
+
+void engine_release_connector(struct engine *engine, size_t connector)
+{
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i]->connector == connector)
+            release_stream(engine, engine->streams[i], true);
+}
+
 struct known_streams {
-    struct engine *engine;
     struct { struct stream_row row; char *source, *context; } *rows;
     size_t count, capacity;
 };
@@ -247,8 +308,8 @@ static bool keep_stream(void *context, const struct stream_row *row)
 
     known->rows = mem_grow(known->rows, known->count, &known->capacity, sizeof *known->rows);
     known->rows[known->count].row = *row;
-    known->rows[known->count].source = mem_copy_string(row->source);
-    known->rows[known->count].context = mem_copy_string(row->context);
+    known->rows[known->count].row.source = known->rows[known->count].source = mem_copy_string(row->source);
+    known->rows[known->count].row.context = known->rows[known->count].context = mem_copy_string(row->context);
     known->count++;
     return true;
 }
@@ -264,38 +325,24 @@ static struct target_run *target_of_row(struct engine *engine, int64_t target)
 /* Streams that no connector feeds now: what they have in flight is still followed, since it shares batches with others. */
 static int take_up_old_streams(struct engine *engine, bool may_write, struct error *err)
 {
-    struct known_streams known = { .engine = engine };
+    struct known_streams known = { 0 };
+    int result = state_each_stream(engine->state, keep_stream, &known, err);
 
-    if (state_each_stream(engine->state, keep_stream, &known, err) < 0)
-        return -1;
     for (size_t i = 0; i < known.count; i++) {
-        struct stream_run *stream;
-        bool is_ours = engine_find_stream(engine, known.rows[i].row.stream) != NULL;
-        if (!is_ours) {
-            engine->streams = mem_grow(engine->streams, engine->stream_count, &engine->stream_capacity, sizeof *engine->streams);
-            stream = &engine->streams[engine->stream_count++];
-            *stream = (struct stream_run){ .row = known.rows[i].row, .connector = SIZE_MAX };
-            /* Kept for the life of the engine: names of documents are made of them. */
-            stream->source = stream->row.source = known.rows[i].source;
-            stream->context = stream->row.context = known.rows[i].context;
-            stream->target = target_of_row(engine, stream->row.target);
-            if (may_write && stream->row.connector[0] != '\0') {
-                stream->row.connector[0] = '\0';
-                engine_apply(engine, &(struct change){ .kind = CHANGE_STREAM, .stream = &stream->row });
-            }
-        } else {
-            mem_free(known.rows[i].source);
-            mem_free(known.rows[i].context);
-        }
+        const struct stream_row *row = &known.rows[i].row;
+        if (result == 0 && engine_find_stream(engine, row->stream) == NULL)
+            release_stream(engine, add_stream(engine, row, SIZE_MAX, target_of_row(engine, row->target)), may_write);
+        mem_free(known.rows[i].source);
+        mem_free(known.rows[i].context);
     }
     mem_free(known.rows);
-    return 0;
+    return result;
 }
 
 static int count_streams(struct engine *engine, struct error *err)
 {
     for (size_t i = 0; i < engine->stream_count; i++) {
-        struct stream_run *stream = &engine->streams[i];
+        struct stream_run *stream = engine->streams[i];
         struct state_counts counts;
         if (stream->row.stream == 0)
             continue;
@@ -328,7 +375,7 @@ static int register_all(struct engine *engine, bool may_write, struct error *err
     return 0;
 }
 
-static bool mark_interrupted(void *context, const struct run_row *row)
+static bool note_open_run(void *context, const struct run_row *row)
 {
     struct { int64_t runs[64]; size_t count; } *open = context;
 
@@ -338,21 +385,24 @@ static bool mark_interrupted(void *context, const struct run_row *row)
 }
 
 /* A run that is marked running belongs to a process that is gone: we hold the lock. */
-static int interrupt_old_runs(struct engine *engine, struct error *err)
+int engine_interrupt_old_runs(struct engine *engine, struct error *err)
 {
-    struct { int64_t runs[64]; size_t count; } open = { .count = 0 };
+    struct { int64_t runs[64]; size_t count; } open;
 
-    if (state_each_open_run(engine->state, mark_interrupted, &open, err) < 0)
-        return -1;
-    for (size_t i = 0; i < open.count; i++) {
-        struct run_row row;
-        if (state_get_run(engine->state, open.runs[i], &row, err) < 0)
+    do {
+        open.count = 0;
+        if (state_each_open_run(engine->state, note_open_run, &open, err) < 0)
             return -1;
-        row.result = RUN_INTERRUPTED;
-        row.finished_ms = engine->now.wall_ms;
-        row.error = "the program ended before the run did; what it had queued or sent is taken up by the next one";
-        engine_apply(engine, &(struct change){ .kind = CHANGE_RUN, .run = &row });
-    }
+        for (size_t i = 0; i < open.count; i++) {
+            struct run_row row;
+            if (state_get_run(engine->state, open.runs[i], &row, err) < 0)
+                return -1;
+            row.result = RUN_INTERRUPTED;
+            row.finished_ms = engine->now.wall_ms > 0 ? engine->now.wall_ms : 1;
+            row.error = "the program ended before the run did; what it had queued or sent is taken up by the next one";
+            engine_apply(engine, &(struct change){ .kind = CHANGE_RUN, .run = &row });
+        }
+    } while (open.count == ARRAY_LENGTH(open.runs) && !engine->is_broken);
     return 0;
 }
 
@@ -389,11 +439,11 @@ void engine_free(struct engine *engine)
     for (size_t i = 0; i < engine->settings->target_count; i++)
         target_done(&engine->targets[i]);
     for (size_t i = 0; i < engine->stream_count; i++) {
-        if (engine->streams[i].connector != SIZE_MAX)
-            continue;
-        mem_free((void *)(uintptr_t)engine->streams[i].row.source);
-        mem_free((void *)(uintptr_t)engine->streams[i].row.context);
+        mem_free(engine->streams[i]->source);
+        mem_free(engine->streams[i]->context);
+        mem_free(engine->streams[i]);
     }
+    mem_free(engine->stream_places);
     mem_free(engine->targets);
     mem_free(engine->streams);
     memory_decoder_free(engine->decoder);
@@ -476,7 +526,7 @@ static void send_pending(struct engine *engine, bool committed)
 
 static int64_t next_mono(const struct engine *engine)
 {
-    int64_t next = engine->now.mono_ms + 1000;
+    int64_t next = engine->owner_next_mono != NULL ? engine->owner_next_mono(engine->owner) : engine->now.mono_ms + 1000;
 
     if (engine->uncommitted_rows > 0 && engine->uncommitted_since_mono + COMMIT_AFTER_MS < next)
         next = engine->uncommitted_since_mono + COMMIT_AFTER_MS;
@@ -551,6 +601,8 @@ static void turn(struct engine *engine)
     engine_refresh_now(engine);
     if (engine_is_stopping(engine) && engine->stop_mono == 0)
         begin_stop(engine);
+    if (engine->on_turn != NULL)
+        engine->on_turn(engine->owner);
     if (!engine->request->dry_run)
         check_disk(engine);
     if (!engine->disk_is_short)
@@ -560,7 +612,7 @@ static void turn(struct engine *engine)
             step_targets(engine);
         send_pending(engine, !state_has_uncommitted(engine->state));
         if (commit_is_due(engine)) {
-            commit(engine);
+            engine_commit(engine);
             send_pending(engine, true);
         }
     }
@@ -603,7 +655,7 @@ int engine_end(struct engine *engine, struct error *err)
 {
     if (!engine->request->dry_run) {
         engine->must_commit = true;
-        commit(engine);
+        engine_commit(engine);
     }
     if (!engine->is_broken)
         return 0;
@@ -613,23 +665,24 @@ int engine_end(struct engine *engine, struct error *err)
 
 static int prepare(struct engine *engine, const struct sync_request *request, struct error *err)
 {
+    struct run_options options = { .wait = request->wait, .backfill = request->backfill, .dry_run = request->dry_run, .range = request->range,
+                                   .limit = request->limit, .max_items = request->max_items };
+
+    (void)snprintf(options.trigger, sizeof options.trigger, "%s", request->trigger);
     engine->audits = true;
     if (engine_begin(engine, request, err) < 0)
         return -1;
-    if (!request->dry_run && interrupt_old_runs(engine, err) < 0)
+    if (!request->dry_run && engine_interrupt_old_runs(engine, err) < 0)
         return -1;
     engine->runs = mem_alloc_array(request->connector_count, sizeof *engine->runs);
-    for (size_t i = 0; i < request->connector_count; i++) {
-        if (run_start(engine, &engine->runs[i], request->connectors[i], err) < 0)
-            return -1;
-        engine->run_count++;
-    }
+    for (size_t i = 0; i < request->connector_count; i++, engine->run_count++)
+        run_start(engine, &engine->runs[i], request->connectors[i], &options);
     for (size_t i = 0; i < request->connector_count && !request->dry_run; i++)
         if (engine_start_target(engine, engine->settings->connectors[request->connectors[i]].target, err) < 0)
             return -1;
     if (!request->dry_run) {
         engine->must_commit = true; /* the run and its intent are on the disk before the first request */
-        commit(engine);
+        engine_commit(engine);
     }
     if (engine->is_broken) {
         *err = engine->error;
@@ -651,7 +704,7 @@ static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
     (void)snprintf(outcome->error, sizeof outcome->error, "%s", run->error);
     (void)snprintf(outcome->coverage, sizeof outcome->coverage, "%s", run->coverage);
     for (size_t i = 0; i < run->engine->stream_count; i++) {
-        const struct stream_run *stream = &run->engine->streams[i];
+        const struct stream_run *stream = run->engine->streams[i];
         int64_t not_stored = 0;
         int64_t stored = 0;
         int64_t removing = 0;

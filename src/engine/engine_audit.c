@@ -181,7 +181,7 @@ static const struct stream_run *find_stream_of_name(struct audit *audit, const c
     if (!identity_parse_name(name, &audit->source, &audit->context, &audit->id))
         return NULL;
     for (size_t i = 0; i < engine->stream_count; i++) {
-        const struct stream_run *stream = &engine->streams[i];
+        const struct stream_run *stream = engine->streams[i];
         if (stream->target == audit->target && strcmp(stream->source, audit->source.data) == 0 && strcmp(stream->context, audit->context.data) == 0)
             return stream;
     }

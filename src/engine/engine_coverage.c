@@ -36,15 +36,15 @@ static size_t range_index(const char *range)
 
 static int64_t asked_limit(const struct run *run)
 {
-    return run->engine->request->limit > 0 ? run->engine->request->limit : connector_of(run)->limit;
+    return run->options.limit > 0 ? run->options.limit : connector_of(run)->limit;
 }
 
 void listing_begin(struct run *run)
 {
-    const struct sync_request *request = run->engine->request;
+    const struct run_options *options = &run->options;
 
     if (run->range == NULL) {
-        run->range = request->backfill ? ranges[0].range : request->range != NULL ? request->range : connector_of(run)->range;
+        run->range = options->backfill ? ranges[0].range : options->range != NULL ? options->range : connector_of(run)->range;
         run->limit = asked_limit(run);
     }
     run->asked_ms = run->engine->now.wall_ms;
@@ -53,7 +53,7 @@ void listing_begin(struct run *run)
     mem_free(run->present);
     run->present = NULL;
     run->present_size = 0;
-    if (connector_of(run)->on_delete != ENGINE_DELETE_KEEP && strcmp(run->range, "all") == 0 && !request->dry_run)
+    if (connector_of(run)->on_delete != ENGINE_DELETE_KEEP && strcmp(run->range, "all") == 0 && !options->dry_run)
         run->present = mem_alloc_array(run->present_size = 64, 1);
 }
 
@@ -109,10 +109,10 @@ bool listing_covers(const struct run *run, char *ret_why, size_t size)
 
 bool listing_widen(struct run *run)
 {
-    const struct sync_request *request = run->engine->request;
+    const struct run_options *options = &run->options;
     size_t index = range_index(run->range);
 
-    if (!connector_of(run)->auto_widen || request->range != NULL || request->limit > 0 || engine_is_stopping(run->engine))
+    if (!connector_of(run)->auto_widen || options->range != NULL || options->limit > 0 || engine_is_stopping(run->engine))
         return false;
     if (run->listed >= run->limit) {
         if (run->limit > WIDEST_LIMIT / 2)
@@ -130,7 +130,7 @@ bool listing_next_backfill(struct run *run)
 {
     size_t index = range_index(run->range);
 
-    if (!run->engine->request->backfill || index + 1 >= ARRAY_LENGTH(ranges) || engine_is_stopping(run->engine))
+    if (!run->options.backfill || index + 1 >= ARRAY_LENGTH(ranges) || engine_is_stopping(run->engine))
         return false;
     run->range = ranges[index + 1].range;
     return true;
@@ -330,7 +330,7 @@ static void judge_absences(struct run *run)
 
 void listing_note_covered(struct run *run)
 {
-    if (run->engine->request->dry_run)
+    if (run->options.dry_run)
         return;
     engine_apply(run->engine, &(struct change){
         .kind = CHANGE_MARK, .mark_owner = run->stream->row.stream, .mark_kind = MARK_LISTED_MS, .mark_value = run->asked_ms });

@@ -18,6 +18,7 @@ enum {
     BATCH_BYTES = 8 << 20,          /* texts in one insert; the server takes 50 MiB, memory is ours */
     PROGRESS_EVERY_MS = 100,
     DISK_CHECK_MS = 1000,
+    STREAM_PLACES_MAXIMUM = 1 << 20, /* streams with a number below it are found without a search */
     LISTINGS_MAXIMUM = 4,           /* listings under way at once */
     SYNC_BUSY_PATIENCE_MS = 120 * 1000, /* a sync waits so long for a target that says "not now" ... */
     SYNC_TOLD_PATIENCE_MS = 60 * 1000,  /* ... and not at all when told to wait longer than this */
@@ -36,8 +37,7 @@ struct stream_run {
     struct stream_row row;
     size_t connector;               /* index into settings; SIZE_MAX: nobody's now */
     struct target_run *target;
-    const char *source;
-    const char *context;
+    char *source, *context;         /* owned; row's point to them, too */
     int64_t queued;                 /* QUEUED rows */
 };
 
@@ -75,12 +75,22 @@ struct target_run {
     int64_t deleted_rows;           /* commanded in this process */
 };
 
+/* What was asked of one run. */
+struct run_options {
+    bool wait, backfill;
+    bool dry_run;                   /* nothing is queued and nothing sent; the run itself has a row where there is a state to keep it */
+    const char *range;              /* NULL: the connector's */
+    int64_t limit, max_items;       /* 0: the connector's; no limit */
+    char trigger[16];
+};
+
 enum listing_phase { LISTING_WAITS, LISTING_RUNS, LISTING_OVER };
 
 /* One connector's part in a sync: its listings, one context after the other, and its counts. */
 struct run {
     struct engine *engine;
-    size_t connector;
+    size_t connector;               /* index into settings; SIZE_MAX: a free place of the service */
+    struct run_options options;
     struct run_row row;
     char error[ERROR_MESSAGE_SIZE];
     char coverage[16];
@@ -116,14 +126,19 @@ struct engine {
     struct moment now;
 
     struct target_run *targets;     /* settings->target_count; deliver NULL: not used by this sync */
-    struct stream_run *streams;
+    struct stream_run **streams;    /* each stays where it is */
     size_t stream_count, stream_capacity;
+    uint32_t *stream_places;        /* by number: index into streams, plus one */
+    size_t stream_places_size;
     struct memory_decoder *decoder;
     struct text text;               /* scratch: a document */
     struct text name;               /* scratch: a document name */
 
     const struct sync_request *request;
-    bool (*is_over)(struct engine *engine); /* of what is neither a sync; NULL: a sync ends with its runs */
+    bool (*is_over)(struct engine *engine); /* of what is no sync; NULL: a sync ends with its runs */
+    void (*on_turn)(void *owner);   /* at the start of every turn; NULL */
+    int64_t (*owner_next_mono)(void *owner); /* when the owner wants a turn; NULL: a sync, which looks in every second */
+    void *owner;
     bool audits;                    /* by themselves, when due */
     bool accepts_target;
     int64_t forgotten;              /* the memory that engine_forget removes */
@@ -147,6 +162,12 @@ void engine_apply(struct engine *engine, const struct change *change);
 void engine_break(struct engine *engine, const struct error *err);
 struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
 bool engine_is_stopping(const struct engine *engine);
+/* Takes up a connector of the settings that is not the first one's: its streams. */
+int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
+/* What it fed is nobody's now; followed all the same. */
+void engine_release_connector(struct engine *engine, size_t connector);
+int engine_interrupt_old_runs(struct engine *engine, struct error *err);
+void engine_commit(struct engine *engine);
 int engine_begin(struct engine *engine, const struct sync_request *request, struct error *err);
 int engine_start_target(struct engine *engine, size_t index, struct error *err);
 void engine_loop(struct engine *engine);
@@ -207,7 +228,7 @@ void listing_note_covered(struct run *run);
 bool engine_close_letters(struct engine *engine, int64_t stream, int64_t seq, bool may_be_there, bool *ret_absent);
 
 /* ---- engine_run.c ---- */
-int run_start(struct engine *engine, struct run *run, size_t connector, struct error *err);
+void run_start(struct engine *engine, struct run *run, size_t connector, const struct run_options *options);
 void run_done(struct run *run);
 struct run *run_of_stream(struct engine *engine, int64_t stream);
 void run_note(struct engine *engine, enum deliver_note note, int64_t stream, int64_t count);

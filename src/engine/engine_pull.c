@@ -91,7 +91,7 @@ void listing_put_letter(struct run *run, struct dead_letter *letter)
     struct error err = { 0 };
     int known;
 
-    if (engine->request->dry_run)
+    if (run->options.dry_run)
         return;
     known = state_find_letter(engine->state, letter->stream, letter->dead_class, letter->seq, letter->fingerprint, &found, &err);
     if (known < 0) {
@@ -146,7 +146,7 @@ static void close_gap(struct run *run)
     struct error err = { 0 };
     int found;
 
-    if (engine->request->dry_run)
+    if (run->options.dry_run)
         return;
     found = state_find_letter(engine->state, run->stream->row.stream, DEAD_SOURCE_GAP, 0, none, &letter, &err);
     if (found < 0) {
@@ -295,7 +295,7 @@ static void act(struct run *run, enum pull_action action, const struct memory_ro
                 const uint8_t revision[SHA256_SIZE])
 {
     count_action(&run->row.counts, action);
-    if (run->engine->request->dry_run)
+    if (run->options.dry_run)
         return;
     assert(known != NULL || action == PULL_ADD || action == PULL_ADD_SKIPPED);
     switch (action) {
@@ -366,7 +366,7 @@ static void on_element(void *context, const struct splitter_element *element)
     struct error err = { 0 };
     char words[200];
 
-    if (engine->is_broken || (engine->request->max_items > 0 && run->taken >= engine->request->max_items))
+    if (engine->is_broken || (run->options.max_items > 0 && run->taken >= run->options.max_items))
         return;
     run->listed++;
     run->taken++;
@@ -458,8 +458,8 @@ static void ask_again(struct run *run)
 
 static void end_complete(struct run *run)
 {
-    const struct sync_request *request = run->engine->request;
-    bool is_capped = (request->max_items > 0 && run->taken >= request->max_items) || (request->limit > 0 && run->listed >= request->limit);
+    const struct run_options *options = &run->options;
+    bool is_capped = (options->max_items > 0 && run->taken >= options->max_items) || (options->limit > 0 && run->listed >= options->limit);
     char why[400] = "";
 
     if (is_capped) { /* somebody wanted no more than that */
@@ -572,9 +572,9 @@ static void start(struct run *run)
 
     run->stream = NULL;
     for (size_t i = 0; i < engine->stream_count; i++)
-        if (engine->streams[i].connector == run->connector &&
-            strcmp(engine->streams[i].context, connector_of(run)->contexts[run->context]) == 0)
-            run->stream = &engine->streams[i];
+        if (engine->streams[i]->connector == run->connector &&
+            strcmp(engine->streams[i]->context, connector_of(run)->contexts[run->context]) == 0)
+            run->stream = engine->streams[i];
     assert(run->stream != NULL); /* prepare() has registered every context */
     run->attempt++;
     listing_begin(run);
@@ -598,7 +598,7 @@ void listing_step(struct run *run, size_t running)
 {
     if (run->phase != LISTING_WAITS || run->start_mono > run->engine->now.mono_ms || running >= LISTINGS_MAXIMUM || run->is_finished)
         return;
-    if (run->engine->request->max_items > 0 && run->taken >= run->engine->request->max_items) {
+    if (run->options.max_items > 0 && run->taken >= run->options.max_items) {
         run->phase = LISTING_OVER;
         return;
     }

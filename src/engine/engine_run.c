@@ -16,35 +16,31 @@ static const struct engine_connector *connector_of(const struct run *run)
 static void save(struct run *run)
 {
     if (run->engine->request->dry_run)
-        return;
+        return; /* nothing is written at all */
     run->row.error = run->error;
     run->row.coverage = run->coverage;
     engine_apply(run->engine, &(struct change){ .kind = CHANGE_RUN, .run = &run->row });
 }
 
-int run_start(struct engine *engine, struct run *run, size_t connector, struct error *err)
+void run_start(struct engine *engine, struct run *run, size_t connector, const struct run_options *options)
 {
-    const struct sync_request *request = engine->request;
-
-    (void)err;
-    *run = (struct run){ .engine = engine, .connector = connector, .phase = LISTING_WAITS, .start_mono = engine->now.mono_ms };
+    *run = (struct run){ .engine = engine, .connector = connector, .options = *options, .phase = LISTING_WAITS, .start_mono = engine->now.mono_ms };
     source_storage_init(&run->storage);
     run->row = (struct run_row){
         .connector = connector_of(run)->id,
-        .trigger = request->trigger,
+        .trigger = run->options.trigger,
         .started_ms = engine->now.wall_ms,
         .result = RUN_RUNNING,
         .error = "",
-        .range = request->range != NULL ? request->range : connector_of(run)->range,
-        .limit = request->limit > 0 ? request->limit : connector_of(run)->limit,
+        .range = options->range != NULL ? options->range : connector_of(run)->range,
+        .limit = options->limit > 0 ? options->limit : connector_of(run)->limit,
         .coverage = "",
     };
-    if (!request->dry_run) {
+    if (!engine->request->dry_run) {
         run->row.run = state_next_run(engine->state);
         save(run);
     }
     run_event(run, ENGINE_RUN_STARTED);
-    return 0;
 }
 
 void run_done(struct run *run)
@@ -59,7 +55,7 @@ struct run *run_of_stream(struct engine *engine, int64_t stream)
 {
     const struct stream_run *found = engine_find_stream(engine, stream);
 
-    for (size_t i = 0; found != NULL && i < engine->run_count; i++)
+    for (size_t i = 0; found != NULL && found->connector != SIZE_MAX && i < engine->run_count; i++)
         if (engine->runs[i].connector == found->connector)
             return &engine->runs[i];
     return NULL;
@@ -134,7 +130,7 @@ void run_fail(struct run *run, enum error_kind kind, const char *format, ...)
 static void fill_places(const struct run *run, struct engine_event *event)
 {
     for (size_t i = 0; i < run->engine->stream_count; i++) {
-        const struct stream_run *stream = &run->engine->streams[i];
+        const struct stream_run *stream = run->engine->streams[i];
         int64_t not_stored = 0;
         int64_t stored = 0;
         int64_t removing = 0;
@@ -254,7 +250,7 @@ static bool only_waits_for_idle(const struct run *run, const struct engine_event
 {
     struct deliver_summary summary;
 
-    if (run->engine->request->wait || places->queued + places->flying > 0)
+    if (run->options.wait || places->queued + places->flying > 0)
         return false;
     deliver_summarise(run->engine->targets[connector_of(run)->target].deliver, &summary);
     return summary.removing_since_mono > 0 && run->engine->now.mono_ms - summary.removing_since_mono >= SYNC_IDLE_PATIENCE_MS;
@@ -268,7 +264,7 @@ static bool is_done(const struct run *run, const struct engine_event *places)
         return false;
     if (places->removing > 0 && !only_waits_for_idle(run, places))
         return false;
-    return !run->engine->request->wait || places->stored == 0;
+    return !run->options.wait || places->stored == 0;
 }
 
 void run_check_end(struct run *run)
@@ -280,14 +276,14 @@ void run_check_end(struct run *run)
 
     if (run->is_finished || engine->stop_mono != 0)
         return;
-    if (engine->disk_is_short && !engine->request->dry_run) {
+    if (engine->disk_is_short && !run->options.dry_run) {
         listing_cancel(run);
         run_finish(run, RUN_INTERRUPTED);
         return;
     }
     if (run->phase != LISTING_OVER)
         return;
-    if (engine->request->dry_run) {
+    if (run->options.dry_run) {
         run_finish(run, judge_end(run));
         return;
     }

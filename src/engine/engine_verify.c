@@ -94,20 +94,20 @@ static int find_forgotten(struct engine *engine, const char *context, struct sli
     for (size_t i = 0; i < engine->stream_count; i++) {
         struct memory_row row;
         int found;
-        if (strcmp(engine->streams[i].context, context) != 0 || engine->streams[i].row.stream == 0)
+        if (strcmp(engine->streams[i]->context, context) != 0 || engine->streams[i]->row.stream == 0)
             continue;
-        found = state_find_memory(engine->state, engine->streams[i].row.stream, id, &row, err);
+        found = state_find_memory(engine->state, engine->streams[i]->row.stream, id, &row, err);
         if (found < 0)
             return -1;
         if (found == 0)
             continue;
-        if (engine->streams[i].target == NULL)
+        if (engine->streams[i]->target == NULL)
             return error_set(err, ERROR_CONFIG, "memory %.*s went to a target that is not in the configuration any more: put it back, then forget", (int)id.size,
                              id.data);
         if (known++ > 0)
             continue; /* further targets: the caller asks again until nobody knows it */
         *ret_row = row;
-        *ret_stream = &engine->streams[i];
+        *ret_stream = engine->streams[i];
     }
     if (known == 0)
         return error_set(err, ERROR_FAILED, "no memory %.*s of context %s is known here", (int)id.size, id.data, context);
