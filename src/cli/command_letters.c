@@ -1,6 +1,6 @@
 /* command_letters.c - dead letters: what waits for a person, and what the person decides. */
 #include "cli/cli.h"
-#include "cli/report.h"
+#include "engine/report.h"
 #include "cli/table.h"
 
 #include "base/clock.h"

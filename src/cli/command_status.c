@@ -1,6 +1,6 @@
 /* command_status.c - list, status, history, report: what the state knows, with and without a run under way. */
 #include "cli/cli.h"
-#include "cli/report.h"
+#include "engine/report.h"
 #include "cli/table.h"
 
 #include "base/clock.h"

@@ -6,7 +6,7 @@
 #include "base/signals.h"
 #include "base/time_text.h"
 #include "cli/progress.h"
-#include "cli/report.h"
+#include "engine/report.h"
 #include "cli/world_real.h"
 #include "state/state.h"
 

@@ -1,6 +1,6 @@
-/* report.h - the JSON shapes that commands share (and the management API later). */
-#ifndef MC_CLI_REPORT_H
-#define MC_CLI_REPORT_H
+/* report.h - the JSON shapes of runs and dead letters: of commands, events and the management API. */
+#ifndef MC_ENGINE_REPORT_H
+#define MC_ENGINE_REPORT_H
 
 #include "base/json_write.h"
 #include "delivery/record.h"

@@ -1,4 +1,4 @@
-#include "cli/report.h"
+#include "engine/report.h"
 
 #include <string.h>
 
