@@ -1,24 +1,15 @@
-#include "base/http_server.h"
+#include "base/http_server_internal.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <microhttpd.h>
-
 #include <errno.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
-
-#if MHD_VERSION >= 0x00097002
-typedef enum MHD_Result mhd_result;
-#else
-typedef int mhd_result;
-#endif
 
 enum {
     CONNECTIONS_MAXIMUM = 256,
@@ -31,72 +22,6 @@ enum {
     RESET_DELAY_MS = 100,          /* a reset sweeps away what the peer has not read: give it time to */
     PRODUCE_BLOCK = 32 << 10,
 };
-
-/* The library's time-out starts anew with every byte, so a client that trickles would hold its connection for ever. */
-struct link {
-    struct link *next, *previous;
-    int fd;
-    int64_t since_mono;            /* when the head or body began to be awaited */
-    enum { LINK_HEAD, LINK_BODY, LINK_ANSWER } phase;
-};
-
-struct waiting {
-    struct MHD_Connection *connection;
-    int fd;
-    int64_t due_mono;              /* INT64_MAX: until the peer leaves or the server ends */
-};
-
-struct http_server {
-    struct http_server_settings settings;
-    struct MHD_Daemon *daemon;
-    uint16_t port;
-
-    pthread_t timer;
-    pthread_mutex_t lock;          /* for all below */
-    pthread_cond_t changed;
-    bool is_ending;
-    struct waiting *waiting;       /* suspended connections */
-    size_t count, capacity;
-    struct link links;             /* ring of the open connections; this one is none */
-};
-
-struct http_server_request {
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    char *method, *path;
-    struct text body;
-    bool is_too_large;
-    bool has_answer;               /* waits for its delay */
-    struct http_server_answer answer;
-};
-
-/* ---- What a handler asks ---- */
-
-const char *http_server_method(const struct http_server_request *request)
-{
-    return request->method;
-}
-
-const char *http_server_path(const struct http_server_request *request)
-{
-    return request->path;
-}
-
-const char *http_server_query(const struct http_server_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-const char *http_server_header(const struct http_server_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-const char *http_server_body(const struct http_server_request *request, size_t *ret_size)
-{
-    *ret_size = request->body.size;
-    return request->body.data;
-}
 
 /* ---- The timer: suspended and slow connections ---- */
 
@@ -156,7 +81,9 @@ static int64_t end_slow(struct http_server *server, int64_t now)
     int64_t next = INT64_MAX;
 
     for (struct link *link = server->links.next; link != &server->links; link = link->next) {
-        int64_t due = link->since_mono + (link->phase == LINK_HEAD ? server->settings.head_timeout_ms : server->settings.body_timeout_ms);
+        int64_t due = link->since_mono + (link->phase == LINK_HEAD   ? server->settings.head_timeout_ms
+                                          : link->phase == LINK_BODY ? server->settings.body_timeout_ms
+                                                                     : server->settings.answer_timeout_ms);
         if (link->phase == LINK_ANSWER)
             continue;
         if (due <= now) {
@@ -351,6 +278,8 @@ static mhd_result send_answer(struct http_server_request *request)
         .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer,
     };
     size = answer->produce != NULL || answer->fault == HTTP_SERVER_CUT_CHUNKED ? MHD_SIZE_UNKNOWN : body->text.size;
+    if (size != MHD_SIZE_UNKNOWN && request->server->settings.answer_timeout_ms > 0)
+        set_phase(request->server, request->connection, LINK_SENDING);
     text_init(&answer->body, 0);
     answer->producer_free = NULL;
     response = MHD_create_response_from_callback(size, PRODUCE_BLOCK, read_body, body, free_body);
@@ -364,21 +293,29 @@ static mhd_result send_answer(struct http_server_request *request)
     return result;
 }
 
-static mhd_result refuse(struct MHD_Connection *connection, unsigned status, const char *words)
+void http_server_refuse(struct http_server *server, int status, const char *words, struct http_server_answer *answer)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(strlen(words), (void *)(uintptr_t)words, MHD_RESPMEM_PERSISTENT);
-    mhd_result result;
+    answer->status = status;
+    if (server->settings.refuse != NULL)
+        server->settings.refuse(server->settings.context, status, words, answer);
+    else
+        (void)text_append_format(&answer->body, "{\"detail\":\"%s\"}", words);
+}
 
-    (void)MHD_add_response_header(response, "Connection", "close");
-    result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
+/* In the first call of a request: what is left of it is not read, and the connection closed. */
+static mhd_result refuse(struct http_server_request *request, int status, const char *words)
+{
+    http_server_refuse(request->server, status, words, &request->answer);
+    http_server_add_header(&request->answer, "Connection", "close");
+    request->has_answer = true;
+    return send_answer(request);
 }
 
 /* ---- Requests ---- */
 
 struct header_count {
     int lengths, encodings, hosts;
+    size_t all;
     bool has_strange_encoding;
 };
 
@@ -387,6 +324,7 @@ static mhd_result count_header(void *context, enum MHD_ValueKind kind, const cha
     struct header_count *count = context;
 
     (void)kind;
+    count->all++;
     count->lengths += strcasecmp(name, "Content-Length") == 0;
     count->hosts += strcasecmp(name, "Host") == 0;
     if (strcasecmp(name, "Transfer-Encoding") == 0) {
@@ -397,25 +335,90 @@ static mhd_result count_header(void *context, enum MHD_ValueKind kind, const cha
 }
 
 /* Older versions of the library take two lengths, or a length beside an encoding: a request could be smuggled behind such a one. */
-static bool is_ambiguous(struct MHD_Connection *connection)
+static bool is_ambiguous(const struct header_count *count)
 {
-    struct header_count count = { 0 };
-
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &count);
-    return count.lengths > 1 || count.encodings > 1 || count.hosts > 1 || (count.lengths > 0 && count.encodings > 0) || count.has_strange_encoding;
+    return count->lengths > 1 || count->encodings > 1 || count->hosts > 1 || (count->lengths > 0 && count->encodings > 0) || count->has_strange_encoding;
 }
 
-static struct http_server_request *new_request(struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+static bool announces_too_much(const struct http_server_request *request)
 {
+    const char *length = http_server_header(request, "Content-Length");
+    size_t value = 0;
+
+    for (; length != NULL && *length >= '0' && *length <= '9'; length++) {
+        value = value * 10 + (size_t)(*length - '0');
+        if (value > request->server->settings.body_maximum)
+            return true;
+    }
+    return false;
+}
+
+/* What can be said of the head alone, before a body is read. NULL: nothing. */
+static const char *find_fault(const struct http_server_request *request, int *ret_status)
+{
+    const struct http_server_settings *settings = &request->server->settings;
+    struct header_count count = { 0 };
+
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &count);
+    *ret_status = 400;
+    if (is_ambiguous(&count))
+        return "ambiguous length";
+    *ret_status = 414;
+    if (settings->target_maximum > 0 && strlen(request->target) > settings->target_maximum)
+        return "the path and query are too long";
+    *ret_status = 431;
+    if (settings->header_maximum > 0 && count.all > settings->header_maximum)
+        return "too many header lines";
+    *ret_status = 413;
+    return settings->refuse != NULL && announces_too_much(request) ? "the body is too large" : NULL;
+}
+
+/* The first that is heard of a request: its target, before it is decoded. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct http_server *server = context;
     struct http_server_request *request = mem_alloc(sizeof *request);
 
     request->server = server;
     request->connection = connection;
-    request->method = mem_copy_string(strcmp(method, "HEAD") == 0 ? "GET" : method);
-    request->path = mem_copy_string(path);
+    request->target = mem_copy_string(target);
     text_init(&request->body, server->settings.body_maximum);
     text_init(&request->answer.body, 0);
     return request;
+}
+
+void http_server_handle(struct http_server_request *request)
+{
+    const struct http_server_settings *settings = &request->server->settings;
+
+    request->answer.status = MHD_HTTP_OK;
+    settings->handler(settings->context, request, &request->answer);
+}
+
+static mhd_result answer_whole(struct http_server_request *request)
+{
+    struct http_server *server = request->server;
+
+    set_phase(server, request->connection, LINK_ANSWER);
+    if (request->is_too_large) {
+        if (server->settings.refuse != NULL) {
+            http_server_refuse(server, 413, "the body is too large", &request->answer);
+        } else {
+            request->answer.status = 413;
+            (void)text_append_format(&request->answer.body, "{\"detail\":\"Request body too large. This endpoint accepts at most %zu bytes.\"}",
+                                     server->settings.body_maximum);
+        }
+    } else if (server->work != NULL && server->settings.is_slow(server->settings.context, request)) {
+        http_server_give(request);
+        return MHD_YES;
+    } else {
+        http_server_handle(request);
+    }
+    request->has_answer = true;
+    if (request->answer.delay_ms <= 0)
+        return send_answer(request);
+    suspend(server, request->connection, clock_monotonic_ms() + request->answer.delay_ms);
+    return MHD_YES;
 }
 
 static mhd_result on_access(void *context, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
@@ -425,11 +428,15 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
     struct http_server_request *request = *request_context;
 
     (void)version;
-    if (request == NULL) {
-        if (is_ambiguous(connection))
-            return refuse(connection, MHD_HTTP_BAD_REQUEST, "{\"detail\":\"ambiguous length\"}");
+    if (request->method == NULL) {
+        int status;
+        const char *fault = find_fault(request, &status);
+        request->is_head = strcmp(method, "HEAD") == 0;
+        request->method = mem_copy_string(request->is_head ? "GET" : method);
+        request->path = mem_copy_string(path);
+        if (fault != NULL)
+            return refuse(request, status, fault);
         set_phase(server, connection, LINK_BODY);
-        *request_context = new_request(server, connection, method, path);
         return MHD_YES;
     }
     if (request->has_answer)
@@ -440,20 +447,7 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
         *upload_size = 0;
         return MHD_YES;
     }
-    set_phase(server, connection, LINK_ANSWER);
-    request->answer.status = MHD_HTTP_OK;
-    if (request->is_too_large) {
-        request->answer.status = 413;
-        (void)text_append_format(&request->answer.body, "{\"detail\":\"Request body too large. This endpoint accepts at most %zu bytes.\"}",
-                                 server->settings.body_maximum);
-    } else {
-        server->settings.handler(server->settings.context, request, &request->answer);
-    }
-    request->has_answer = true;
-    if (request->answer.delay_ms <= 0)
-        return send_answer(request);
-    suspend(server, connection, clock_monotonic_ms() + request->answer.delay_ms);
-    return MHD_YES;
+    return answer_whole(request);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context, enum MHD_RequestTerminationCode code)
@@ -469,6 +463,9 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     text_done(&request->answer.body);
     if (request->answer.producer_free != NULL)
         request->answer.producer_free(request->answer.producer);
+    for (size_t i = 0; i < ARRAY_LENGTH(request->answer.kept); i++)
+        mem_free(request->answer.kept[i]);
+    mem_free(request->target);
     mem_free(request->method);
     mem_free(request->path);
     mem_free(request);
@@ -506,7 +503,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     const struct MHD_OptionItem options[] = {
         { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM, NULL },
-        { MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS, NULL },
+        { MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->settings.per_address, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, NULL },
 #if MHD_VERSION >= 0x00097701
@@ -519,7 +516,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
     };
 
     return MHD_start_daemon(flags, server->settings.port, NULL, NULL, on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 static void server_done(struct http_server *server)
@@ -527,6 +524,7 @@ static void server_done(struct http_server *server)
     (void)pthread_mutex_destroy(&server->lock);
     (void)pthread_cond_destroy(&server->changed);
     mem_free(server->waiting);
+    mem_free(server->work);
     mem_free(server);
 }
 
@@ -551,12 +549,15 @@ int http_server_start(const struct http_server_settings *settings, struct http_s
     server->settings = *settings;
     server->settings.head_timeout_ms = settings->head_timeout_ms > 0 ? settings->head_timeout_ms : HEAD_TIMEOUT_MS;
     server->settings.body_timeout_ms = settings->body_timeout_ms > 0 ? settings->body_timeout_ms : BODY_TIMEOUT_MS;
+    server->settings.per_address = settings->per_address > 0 ? settings->per_address : CONNECTIONS_PER_ADDRESS;
     server->links.next = server->links.previous = &server->links;
     start_timer(server);
+    http_server_start_workers(server);
     server->daemon = start_daemon(server, address);
     freeaddrinfo(address);
     if (server->daemon == NULL) {
         int cause = errno;
+        http_server_end_workers(server);
         end_timer(server);
         server_done(server);
         return error_set(err, ERROR_IO, "cannot listen on %s port %u: %s", settings->host, settings->port, strerror(cause));
@@ -576,6 +577,7 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
+    http_server_end_workers(server);
     end_timer(server); /* resumes all: the library must not be stopped with suspended connections */
     MHD_stop_daemon(server->daemon);
     server_done(server);

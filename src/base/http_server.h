@@ -1,8 +1,9 @@
 /* http_server.h - a small HTTP server for the fakes and the management API: libmicrohttpd behind our own words.
  *
- * The handler runs in the server's thread and fills an answer. HEAD is answered like GET. Limits: head 10 s and body 30 s however slowly they
- * trickle in, 256 connections in all and 128 from one address, body at most body_maximum (413), head at most 32 kB. Ambiguous requests
- * (a length, encoding or host twice, a length beside an encoding) are refused with 400, also where the library would take them. */
+ * The handler runs in the server's thread and fills an answer; what takes longer can be left to a few workers (is_slow), so that the others are
+ * answered meanwhile. HEAD is answered like GET. Limits: head 10 s and body 30 s however slowly they trickle in, 256 connections in all and 128 from
+ * one address, body at most body_maximum (413, before it is read where its length is announced), head at most 32 kB. Ambiguous requests (a length,
+ * encoding or host twice, a length beside an encoding) are refused with 400, also where the library would take them. */
 #ifndef MC_BASE_HTTP_SERVER_H
 #define MC_BASE_HTTP_SERVER_H
 
@@ -20,6 +21,15 @@ const char *http_server_path(const struct http_server_request *request); /* perc
 const char *http_server_query(const struct http_server_request *request, const char *name);  /* NULL when not there */
 const char *http_server_header(const struct http_server_request *request, const char *name); /* NULL when not there */
 const char *http_server_body(const struct http_server_request *request, size_t *ret_size);
+const char *http_server_target(const struct http_server_request *request); /* as it came: "/a%2Fb?x=1", not decoded */
+bool http_server_is_head(const struct http_server_request *request);
+/* Which thread runs the handler: 0 the server's own, 1..workers a worker. */
+size_t http_server_thread(const struct http_server_request *request);
+
+enum { HTTP_SERVER_PEER_SIZE = 48 };
+void http_server_peer(const struct http_server_request *request, char ret_address[HTTP_SERVER_PEER_SIZE]); /* "127.0.0.1", "::1"; "" unknown */
+/* All headers, in no order; each returns false to stop. */
+void http_server_each_header(const struct http_server_request *request, bool (*each)(void *context, const char *name, const char *value), void *context);
 
 enum http_server_fault {           /* for the fakes: how an answer goes wrong */
     HTTP_SERVER_WELL,
@@ -35,7 +45,8 @@ enum http_server_fault {           /* for the fakes: how an answer goes wrong */
 struct http_server_answer {
     int status;
     const char *content_type;      /* NULL: application/json */
-    const char *headers[8];        /* "Name: value", borrowed until the handler returns; NULL = end */
+    const char *headers[16];       /* "Name: value", borrowed until the answer was sent (or see http_server_add_header); NULL = end */
+    char *kept[16];                /* the server frees them */
     struct text body;              /* the server takes it over */
     enum http_server_fault fault;
     size_t cut_after;
@@ -45,6 +56,9 @@ struct http_server_answer {
     void (*producer_free)(void *producer);
     void *producer;
 };
+
+/* A header that is copied; more than fit are left out (and logged). */
+void http_server_add_header(struct http_server_answer *answer, const char *name, const char *value);
 
 typedef void http_server_handler(void *context, const struct http_server_request *request, struct http_server_answer *answer);
 
@@ -56,6 +70,17 @@ struct http_server_settings {
     int64_t body_timeout_ms;       /* 0: 30 s, for the whole body of a request */
     http_server_handler *handler;
     void *context;
+
+    /* All below may be 0 or NULL. */
+    unsigned per_address;          /* connections of one address; 0: 128 */
+    size_t target_maximum;         /* a longer path and query is refused (414) */
+    size_t header_maximum;         /* more header lines are refused (431) */
+    int64_t answer_timeout_ms;     /* for the whole of an answer that has a length, however slowly it is read */
+    /* Fills the body of what the server itself refuses (400, 413, 414, 431, 503); without it {"detail":words}. Any thread of the server. */
+    void (*refuse)(void *context, int status, const char *words, struct http_server_answer *answer);
+    /* true: the handler runs in one of the workers while the connection waits. Called in the server's thread. */
+    bool (*is_slow)(void *context, const struct http_server_request *request);
+    size_t workers;                /* with is_slow: 1..16 */
 };
 
 int http_server_start(const struct http_server_settings *settings, struct http_server **ret_server, struct error *err);
