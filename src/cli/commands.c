@@ -39,6 +39,10 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_CLOSED] = { "closed", 0, NULL, "also retried, discarded, cleared ones", false, false, false },
     [OPTION_COUNT] = { "count", 'n', "N", "how many times to show (5)", false, false, false },
     [OPTION_TZ] = { "tz", 0, "ZONE", "time zone, such as Europe/Berlin (UTC)", false, false, false },
+    [OPTION_API_ONLY] = { "api-only", 0, NULL, "nothing runs by schedule; triggers do", false, false, false },
+    [OPTION_SCHEDULER_ONLY] = { "scheduler-only", 0, NULL, "no management API", false, false, false },
+    [OPTION_HOST] = { "host", 0, "H", "address of the management API (api.host)", false, false, false },
+    [OPTION_PORT] = { "port", 0, "P", "its port (api.port); 0: any, printed", false, false, false },
     [OPTION_FROM] = { "from", 0, "TIME", "begin here: a time, or how long ago (now)", false, false, false },
 };
 
@@ -54,6 +58,10 @@ const struct command commands[] = {
       .words_most = 1000,
       .examples = { "memory-connector sync", "memory-connector sync personal-memories --wait",
                     "memory-connector sync --memory-url http://127.0.0.1:8080 \\\n      --context-id CTX --lightrag-url http://127.0.0.1:9621" } },
+    { .name = "serve", .summary = "the service: every connector on its schedule, and the management API", .run = command_serve,
+      .details = "Runs until it is told to stop (SIGTERM, Ctrl-C): then nothing new is begun, what is in\nflight ends within advanced.shutdown_timeout, and the exit code is 0.",
+      TAKES(OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_LOCK_WAIT),
+      .examples = { "memory-connector serve", "memory-connector serve --port 0 --log-format json" } },
     { .name = "list", .summary = "the connectors, and how they stand", .run = command_list,
       .examples = { "memory-connector list", "memory-connector list --json" } },
     { .name = "status", .arguments = "[CONNECTOR]", .summary = "where the memories are: queued, stored, done, dead", .run = command_status,

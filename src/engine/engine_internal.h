@@ -1,4 +1,4 @@
-/* engine_internal.h - what the files of the engine share: engine.c (life, registering, the loop), engine_target.c (targets: commands to requests,
+/* engine_internal.h - what the files of the engine share: engine.c (life, the loop), engine_register.c (targets and streams), engine_target.c (targets: commands to requests,
  * answers to the machine), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends), engine_audit.c (audits),
  * engine_verify.c (verify and forget), engine_letters.c (retry and discard). */
 #ifndef MC_ENGINE_ENGINE_INTERNAL_H
@@ -8,7 +8,7 @@
 #include "delivery/pull.h"
 #include "engine/engine.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 enum {
     COMMIT_AFTER_MS = 50,           /* what need not precede an effect waits at most so long for a commit */
@@ -73,6 +73,7 @@ struct target_run {
     bool workspace_is_known;
     char workspace[128];            /* what it served before; the machine is told so */
     int64_t deleted_rows;           /* commanded in this process */
+    int64_t requests, failed_requests; /* likewise; failed: no answer, or 500 and above */
 };
 
 /* What was asked of one run. */
@@ -137,6 +138,7 @@ struct engine {
     const struct sync_request *request;
     bool (*is_over)(struct engine *engine); /* of what is no sync; NULL: a sync ends with its runs */
     void (*on_turn)(void *owner);   /* at the start of every turn; NULL */
+    void (*on_commit)(void *owner); /* what was applied is durable; NULL */
     int64_t (*owner_next_mono)(void *owner); /* when the owner wants a turn; NULL: a sync, which looks in every second */
     void *owner;
     bool audits;                    /* by themselves, when due */
@@ -151,7 +153,7 @@ struct engine {
     bool disk_is_short;
     bool is_broken;                 /* the state failed: nothing goes on */
     struct error error;
-    volatile sig_atomic_t urgency;
+    atomic_int urgency;             /* set by signal handlers and other threads */
     int64_t stop_mono;              /* when urgency 1 was noticed; 0: not */
 };
 
@@ -160,13 +162,7 @@ void engine_refresh_now(struct engine *engine);
 /* Applies a change and keeps the engine's own counts; a failure breaks the engine. */
 void engine_apply(struct engine *engine, const struct change *change);
 void engine_break(struct engine *engine, const struct error *err);
-struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
 bool engine_is_stopping(const struct engine *engine);
-/* Takes up a connector of the settings that is not the first one's: its streams. */
-int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
-/* What it fed is nobody's now; followed all the same. */
-void engine_release_connector(struct engine *engine, size_t connector);
-int engine_interrupt_old_runs(struct engine *engine, struct error *err);
 void engine_commit(struct engine *engine);
 int engine_begin(struct engine *engine, const struct sync_request *request, struct error *err);
 int engine_start_target(struct engine *engine, size_t index, struct error *err);
@@ -176,6 +172,16 @@ int engine_end(struct engine *engine, struct error *err);
 void engine_want(struct engine *engine, const struct memory_row *row, enum memory_wanted wanted);
 /* To REMOVING, wanted GONE; where the server cannot hold a row of it, GONE at once. Its letters are closed. */
 void engine_remove(struct engine *engine, const struct memory_row *row);
+
+/* ---- engine_register.c ---- */
+struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
+/* All targets and streams of the settings, and the streams that only the state knows. */
+int engine_register(struct engine *engine, bool may_write, struct error *err);
+/* A connector that was added to the settings since, or changed. */
+int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
+/* What it fed is nobody's now; followed all the same. */
+void engine_release_connector(struct engine *engine, size_t connector);
+int engine_interrupt_old_runs(struct engine *engine, struct error *err);
 
 /* ---- engine_target.c ---- */
 int target_start(struct engine *engine, struct target_run *target, int slots, struct error *err);
@@ -226,6 +232,9 @@ void listing_note_covered(struct run *run);
 /* The open letters of a memory are answered. ret_absent (may be NULL): its class says that no row of it can be at the server. may_be_there false:
  * only then are they closed. false: left open, or the engine is broken. */
 bool engine_close_letters(struct engine *engine, int64_t stream, int64_t seq, bool may_be_there, bool *ret_absent);
+
+/* engine_retry_letters while the targets are at work. Applied, not committed. */
+int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err);
 
 /* ---- engine_run.c ---- */
 void run_start(struct engine *engine, struct run *run, size_t connector, const struct run_options *options);

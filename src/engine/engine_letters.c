@@ -82,6 +82,49 @@ static int end_letters(struct state *state, const struct letter_filter *filter, 
     return result;
 }
 
+/* The same while the targets are at work: the machine looks it up now. */
+static void revive_live(struct engine *engine, int64_t seq, struct error *err)
+{
+    struct stream_run *stream;
+    struct memory_row row;
+    int found = state_get_memory(engine->state, seq, &row, err);
+
+    if (found < 0)
+        engine_break(engine, err);
+    stream = found > 0 && row.state == MEMORY_DEAD ? engine_find_stream(engine, row.stream) : NULL;
+    if (stream == NULL || stream->target == NULL || stream->target->deliver == NULL)
+        return;
+    row.attempts = 0;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = MEMORY_DEAD });
+    target_take_up(stream->target, &row);
+}
+
+int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err)
+{
+    struct picked picked = { 0 };
+    int result = state_each_letter(engine->state, filter, pick, &picked, err);
+    int64_t count = 0;
+
+    for (size_t i = 0; result == 0 && i < picked.count && !engine->is_broken; i++) {
+        struct dead_letter letter;
+        if (cannot_be_retried(picked.letters[i].dead_class))
+            continue;
+        result = state_get_letter(engine->state, picked.letters[i].letter, &letter, err) < 0 ? -1 : 0;
+        if (result < 0)
+            break;
+        letter.end = DEAD_RETRIED;
+        letter.raw = (struct slice){ NULL, 0 };
+        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+        if (picked.letters[i].seq != 0)
+            revive_live(engine, picked.letters[i].seq, err);
+        count++;
+    }
+    mem_free(picked.letters);
+    if (result == 0)
+        *ret_count = count;
+    return result;
+}
+
 int engine_retry_letters(struct state *state, const struct letter_filter *filter, int64_t now_ms, int64_t *ret_count, struct error *err)
 {
     return end_letters(state, filter, DEAD_RETRIED, now_ms, ret_count, err);

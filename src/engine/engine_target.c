@@ -513,6 +513,7 @@ static void count_request(struct target_run *target, int64_t bytes)
 {
     struct engine *engine = target->engine;
 
+    target->requests++;
     for (size_t i = 0; i < engine->run_count; i++) {
         struct run *run = &engine->runs[i];
         if (run->is_finished || engine->settings->connectors[run->connector].target != target->index)
@@ -646,6 +647,7 @@ static void on_answer(void *owner, http_id id, const struct http_answer *answer)
 
     (void)id;
     call->is_busy = false;
+    target->failed_requests += answer->end != HTTP_ANSWERED || answer->status >= 500;
     engine_refresh_now(target->engine);
     if (target->engine->is_broken)
         return;

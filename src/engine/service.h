@@ -43,6 +43,9 @@ struct service_settings {
     int64_t job_timeout_ms;
     bool without_scheduler;                   /* nothing runs by schedule; triggers do */
     struct bus *bus;                          /* events go there */
+    int64_t turn_ms;                          /* a turn of the loop at least so often; 0: 5 s */
+    void (*on_turn)(void *context);           /* in the service's thread, at every turn; NULL */
+    void *context;
 };
 
 struct service;

@@ -1,0 +1,105 @@
+/* command_serve.c - the service. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/notify.h"
+#include "base/signals.h"
+#include "cli/serve_connectors.h"
+#include "cli/world_real.h"
+#include "engine/service.h"
+#include "state/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { EVENTS_KEPT = 1000, ALIVE_MS = 60 * 1000 };
+
+struct serving {
+    struct cli *cli;
+    struct service *service;
+    int64_t watchdog_ms, watchdog_mono;
+    bool is_ready;
+};
+
+static void on_signal(void *context)
+{
+    struct serving *serving = context;
+
+    if (serving->service != NULL)
+        service_stop(serving->service, signals_stop_count());
+}
+
+static void tell_ready(const struct serving *serving)
+{
+    struct service_board board;
+
+    service_read(serving->service, &board);
+    notify_say("READY=1\nSTATUS=%zu connectors", board.connectors);
+    log_info("cli", "", "serving %zu connector%s%s", board.connectors, board.connectors == 1 ? "" : "s",
+             board.scheduler_is_on ? "" : "; nothing runs by schedule");
+}
+
+static void on_turn(void *context)
+{
+    struct serving *serving = context;
+    int64_t now = clock_monotonic_ms();
+
+    if (!serving->is_ready)
+        tell_ready(serving);
+    serving->is_ready = true;
+    if (serving->watchdog_ms == 0 || now < serving->watchdog_mono)
+        return;
+    serving->watchdog_mono = now + serving->watchdog_ms;
+    notify_say("WATCHDOG=1");
+}
+
+static int serve(struct serving *serving, struct state *state, struct world_real *real, struct error *err)
+{
+    const struct config *config = serving->cli->config;
+    AUTO(bus) struct bus *bus = bus_new(EVENTS_KEPT, clock_wall_ms());
+    AUTO(service) struct service *service = NULL;
+    AUTO_DONE(serve_connectors) struct serve_connectors connectors = { 0 };
+    struct service_settings settings = {
+        .engine = &config->engine, .max_concurrent = (int)config->advanced.max_connectors,
+        .job_timeout_ms = config->advanced.job_timeout_minutes * 60 * 1000,
+        .without_scheduler = serving->cli->values[OPTION_API_ONLY] != NULL, .bus = bus,
+        .turn_ms = serving->watchdog_ms, .on_turn = on_turn, .context = serving,
+    };
+    int result;
+
+    if (serve_connectors_make(&connectors, config, state, err) < 0)
+        return -1;
+    settings.connectors = connectors.items;
+    settings.connector_count = connectors.count;
+    if (service_new(&settings, &real->world, state, &service, err) < 0)
+        return -1;
+    serving->service = service;
+    if (signals_stop_count() > 0)
+        service_stop(service, signals_stop_count());
+    result = service_run(service, err);
+    notify_say("STOPPING=1");
+    serving->service = NULL;
+    return result;
+}
+
+int command_serve(struct cli *cli)
+{
+    struct serving serving = { .cli = cli, .watchdog_ms = notify_watchdog_ms() };
+    AUTO_DONE(world_real) struct world_real real = { 0 };
+    AUTO(state) struct state *state = NULL;
+    struct error err = { 0 };
+    int64_t lock_wait_ms = 0;
+    int result;
+
+    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, &err) < 0 || cli_load_config(cli, &err) < 0)
+        return cli_fail(cli, &err);
+    if (state_open(&(struct state_settings){ .path = cli->config->state_path, .lock_wait_ms = lock_wait_ms, .now_ms = clock_wall_ms() }, &state, &err) < 0 ||
+        world_real_open(&real, &err) < 0)
+        return cli_fail(cli, &err);
+    signals_install(on_signal, &serving);
+    result = serve(&serving, state, &real, &err);
+    signals_install(NULL, NULL);
+    return result < 0 ? cli_fail(cli, &err) : 0;
+}

@@ -1,0 +1,108 @@
+/* service_internal.h - what the files of the service share: service.c (life, the scheduler's and the engine's calls), service_orders.c (mailbox),
+ * service_board.c (what readers see). Only service_order's queue and the board are touched by other threads, each under its own mutex. */
+#ifndef MC_ENGINE_SERVICE_INTERNAL_H
+#define MC_ENGINE_SERVICE_INTERNAL_H
+
+#include "base/json_write.h"
+#include "engine/engine_internal.h"
+#include "engine/service.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    IDLE_TURN_MS = 5000,        /* a turn at least so often: what nobody tells of (disk, clock) is noticed */
+    PROGRESS_EVENT_MS = 1000,   /* run.progress on the bus, of each run */
+    BOARD_TARGET_MS = 200,      /* how servers are is looked at so often */
+    ORDER_PATIENCE_MS = 10 * 1000,
+    EVENTS_WAITING_MAXIMUM = 1000,
+};
+
+/* A place for a connector; its number is the index into the engine's settings and the id of its job. Never moves. */
+struct place {
+    struct service *service;
+    size_t index;
+    bool is_used;
+    struct service_connector connector;
+    int64_t version;
+    struct scheduler_job *job;
+    struct run_options asked;       /* by the trigger that waits or has begun */
+    bool is_asked;
+    struct run *run;                /* under way; NULL */
+    int64_t progress_mono;          /* no run.progress before */
+    struct run_counts before;       /* totals of ended runs */
+    struct connector_board board;   /* guarded by service->board_mutex */
+};
+
+struct waiting_event {
+    enum bus_kind kind;
+    char connector[65];
+    struct text json;
+};
+
+struct service {
+    struct service_settings settings;
+    struct engine_settings engine_settings; /* connectors: one per place */
+    struct engine_connector *connectors;
+    size_t connector_capacity;
+    const struct world *world;
+    struct state *state;
+    struct engine *engine;
+    struct sync_request request;    /* the engine's: events go to the service */
+    struct scheduler *scheduler;
+    bool scheduler_is_open;
+
+    struct place **places;
+    size_t place_count, place_capacity;
+
+    struct waiting_event *events;   /* of what is not durable yet */
+    size_t event_count, event_capacity;
+    int64_t events_dropped;
+
+    pthread_mutex_t order_mutex;
+    pthread_cond_t order_done;
+    struct ticket *first_ticket, *last_ticket;
+    bool takes_orders;
+
+    pthread_mutex_t board_mutex;
+    struct service_board board;
+    struct place **sorted;          /* by id */
+    size_t sorted_count, sorted_capacity;
+    struct target_board *targets;
+    int64_t targets_mono;
+    atomic_llong turned_mono;
+};
+
+static inline struct scheduler_now service_now(const struct service *service)
+{
+    return (struct scheduler_now){ service->engine->now.wall_ms, service->engine->now.mono_ms };
+}
+
+/* ---- service.c ---- */
+struct place *service_find_place(struct service *service, const char *id);
+/* Takes the connector over (on success): registers it, plans it. job NULL: new. */
+int service_add_place(struct service *service, struct service_connector *connector, const struct job_row *job, struct place **ret_place, struct error *err);
+void service_change_place(struct place *place, struct service_connector *connector);
+void service_remove_place(struct place *place);
+void service_event(struct service *service, enum bus_kind kind, const char *connector, void (*write)(struct json_writer *writer, const void *context),
+                   const void *context);
+
+/* ---- service_orders.c ---- */
+void service_take_orders(struct service *service);   /* carries out what waits; the answers are held back ... */
+void service_answer_orders(struct service *service); /* ... until they are durable, or the state has failed */
+void service_close_orders(struct service *service);
+
+/* ---- service_board.c ---- */
+void board_init(struct service *service);
+void board_done(struct service *service);
+void board_add(struct place *place);      /* under its id */
+void board_remove(struct place *place);
+void board_describe(struct place *place); /* what its definition says */
+void board_plan(struct place *place);     /* what its schedule says */
+void board_run(struct place *place, const struct engine_event *places); /* the run under way; NULL: only the counts */
+void board_run_ended(struct place *place, const struct run *run);
+void board_last_success(struct place *place, int64_t finished_ms);
+void board_missed(struct place *place, enum scheduler_miss why, int64_t count);
+void board_look_at_targets(struct service *service);
+
+#endif
