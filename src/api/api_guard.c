@@ -25,9 +25,9 @@ static bool take_host(const char *host, char *name, size_t room)
     length = (size_t)(end - host);
     if (length == 0 || length >= room)
         return false;
-    for (const char *port = strchr(end, ':'); port != NULL && *++port != '\0';)
-        if (*port < '0' || *port > '9')
-            return false;
+    end += *end == ']';
+    if (*end == ':' && strspn(end + 1, "0123456789") != strlen(end + 1))
+        return false;
     memcpy(name, host, length);
     name[length] = '\0';
     if (name[length - 1] == '.' && length > 1)

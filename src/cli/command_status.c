@@ -1,6 +1,7 @@
 /* command_status.c - list, status, history, report: what the state knows, with and without a run under way. */
 #include "cli/cli.h"
 #include "engine/report.h"
+#include "engine/status.h"
 #include "cli/table.h"
 
 #include "base/clock.h"
@@ -13,72 +14,6 @@
 #include <unistd.h>
 
 enum { HISTORY_ROWS = 20 };
-
-/* What the state says of one connector. */
-struct standing {
-    struct state_counts counts;
-    int64_t flying[BATCH_STATES];
-    int64_t oldest_ms;
-    bool has_run, is_running;
-    struct run_row run;            /* the last one; its texts are owned below */
-    char *error, *range, *coverage, *trigger;
-};
-
-static bool keep_run(void *context, const struct run_row *row)
-{
-    struct standing *standing = context;
-
-    standing->has_run = true;
-    standing->run = *row;
-    standing->run.error = standing->error = mem_copy_string(row->error);
-    standing->run.range = standing->range = mem_copy_string(row->range);
-    standing->run.coverage = standing->coverage = mem_copy_string(row->coverage);
-    standing->run.trigger = standing->trigger = mem_copy_string(row->trigger);
-    standing->is_running = row->result == RUN_RUNNING;
-    return false;
-}
-
-static void standing_done(struct standing *standing)
-{
-    mem_free(standing->error);
-    mem_free(standing->range);
-    mem_free(standing->coverage);
-    mem_free(standing->trigger);
-}
-AUTO_DEFINE_DONE(standing)
-
-static int read_standing(struct state *state, const char *connector, struct standing *standing, struct error *err)
-{
-    if (state == NULL)
-        return 0;
-    if (state_count_connector(state, connector, &standing->counts, err) < 0 || state_count_flying(state, connector, standing->flying, err) < 0 ||
-        state_oldest_unsettled(state, connector, &standing->oldest_ms, err) < 0)
-        return -1;
-    if (state_each_run(state, connector, 1, keep_run, standing, err) < 0)
-        return -1;
-    if (standing->has_run)
-        standing->run.connector = connector;
-    return 0;
-}
-
-static int64_t count_letters(const struct standing *standing)
-{
-    int64_t letters = 0;
-
-    for (int i = 1; i < DEAD_CLASSES; i++)
-        letters += standing->counts.letters[i];
-    return letters;
-}
-
-static int64_t count_backlog(const struct standing *standing)
-{
-    return standing->counts.memories[MEMORY_QUEUED] + standing->counts.memories[MEMORY_FLYING];
-}
-
-static const char *state_words(const struct connector_settings *connector, const struct standing *standing)
-{
-    return !connector->enabled ? "disabled" : standing->is_running ? "running" : "idle";
-}
 
 static int begin(struct cli *cli, struct state **ret_state, struct error *err)
 {
@@ -107,6 +42,13 @@ static void add_time(struct table *table, int64_t ms)
     table_add_string(table, words);
 }
 
+static const char *state_words(const struct connector_settings *connector, const struct standing *standing)
+{
+    const struct status_facts facts = { .enabled = connector->enabled };
+
+    return status_state(&facts, standing);
+}
+
 /* ---- list ---- */
 
 static void join_contexts(const struct engine_connector *connector, struct text *out)
@@ -127,9 +69,9 @@ static void list_row(struct cli *cli, size_t index, const struct standing *stand
     table_add_string(table, state_words(connector, standing));
     table_add(table, contexts.data, contexts.size);
     table_add_string(table, config_schedule_words(connector, schedule, sizeof schedule));
-    add_time(table, standing->has_run ? standing->run.started_ms : 0);
-    table_add_format(table, "%lld", (long long)count_backlog(standing));
-    table_add_format(table, "%lld", (long long)count_letters(standing));
+    add_time(table, standing->has_run ? standing->run.row.started_ms : 0);
+    table_add_format(table, "%lld", (long long)standing_backlog(standing));
+    table_add_format(table, "%lld", (long long)standing_letters(standing));
 }
 
 static void list_json(struct cli *cli, size_t index, const struct standing *standing, struct json_writer *writer)
@@ -137,21 +79,13 @@ static void list_json(struct cli *cli, size_t index, const struct standing *stan
     const struct connector_settings *connector = config_connector(cli->config, index);
     const struct engine_connector *engine = &cli->config->engine.connectors[index];
     char schedule[120];
+    const struct status_facts facts = {
+        .connector = connector->id, .enabled = connector->enabled, .description = connector->description, .contexts = engine->contexts,
+        .context_count = engine->context_count, .schedule = config_schedule_words(connector, schedule, sizeof schedule), .now_ms = clock_wall_ms(),
+    };
 
     json_write_open_object(writer, NULL);
-    json_write_string(writer, "connector", connector->id);
-    json_write_string(writer, "state", state_words(connector, standing));
-    json_write_bool(writer, "enabled", connector->enabled);
-    json_write_string(writer, "description", connector->description);
-    json_write_open_array(writer, "contexts");
-    for (size_t i = 0; i < engine->context_count; i++)
-        json_write_string(writer, NULL, engine->contexts[i]);
-    json_write_close(writer);
-    json_write_string(writer, "schedule", config_schedule_words(connector, schedule, sizeof schedule));
-    json_write_null(writer, "next_run");
-    json_write_time(writer, "last_run", standing->has_run ? standing->run.started_ms : -1);
-    json_write_integer(writer, "backlog", count_backlog(standing));
-    json_write_integer(writer, "dead_letters", count_letters(standing));
+    status_write_row(writer, &facts, standing);
     json_write_close(writer);
 }
 
@@ -172,7 +106,7 @@ int command_list(struct cli *cli)
     }
     for (size_t i = 0; i < cli->config->connectors.count; i++) {
         AUTO_DONE(standing) struct standing standing = { 0 };
-        if (read_standing(state, config_connector(cli->config, i)->id, &standing, &err) < 0)
+        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0)
             return cli_fail(cli, &err);
         if (cli->json)
             list_json(cli, i, &standing, &writer);
@@ -217,56 +151,13 @@ static bool keep_target(void *context, const struct target_row *row)
 static void status_json(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, struct json_writer *writer)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
-    const int64_t *memories = standing->counts.memories;
-    int64_t now = clock_wall_ms();
+    const struct status_facts facts = {
+        .connector = connector->id, .enabled = connector->enabled, .target_url = cli->config->engine.targets[target->target].sink.url,
+        .version = target->found ? target->version : NULL, .seen_ms = target->found ? target->seen_ms : 0, .now_ms = clock_wall_ms(),
+    };
 
     json_write_open_object(writer, NULL);
-    json_write_string(writer, "connector", connector->id);
-    json_write_string(writer, "state", state_words(connector, standing));
-    json_write_null(writer, "reason");
-    json_write_bool(writer, "enabled", connector->enabled);
-    json_write_null(writer, "paused_until");
-    json_write_null(writer, "next_run");
-    if (standing->is_running) {
-        json_write_open_object(writer, "current_run");
-        report_write(writer, &standing->run);
-        json_write_close(writer);
-    } else {
-        json_write_null(writer, "current_run");
-    }
-    if (standing->has_run && !standing->is_running) {
-        json_write_open_object(writer, "last_run");
-        report_write(writer, &standing->run);
-        json_write_close(writer);
-    } else {
-        json_write_null(writer, "last_run");
-    }
-    json_write_open_object(writer, "memories");
-    json_write_integer(writer, "queued", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY]);
-    json_write_integer(writer, "sending", standing->flying[BATCH_SENDING]);
-    json_write_integer(writer, "accepted", standing->flying[BATCH_ACCEPTED]);
-    json_write_integer(writer, "stored", standing->flying[BATCH_STORED]);
-    json_write_integer(writer, "done", memories[MEMORY_DONE]);
-    json_write_integer(writer, "dead", memories[MEMORY_DEAD]);
-    json_write_integer(writer, "skipped", memories[MEMORY_SKIPPED]);
-    json_write_integer(writer, "removing", memories[MEMORY_REMOVING]);
-    json_write_integer(writer, "gone", memories[MEMORY_GONE]);
-    json_write_close(writer);
-    if (standing->oldest_ms > 0)
-        json_write_seconds(writer, "oldest_unsettled_seconds", now - standing->oldest_ms);
-    else
-        json_write_null(writer, "oldest_unsettled_seconds");
-    json_write_integer(writer, "open_gaps", standing->counts.letters[DEAD_SOURCE_GAP]);
-    json_write_open_object(writer, "dead_letters");
-    for (int i = 1; i < DEAD_CLASSES; i++)
-        if (standing->counts.letters[i] > 0)
-            json_write_integer(writer, dead_class_name((enum dead_class)i), standing->counts.letters[i]);
-    json_write_close(writer);
-    json_write_open_object(writer, "target");
-    json_write_string(writer, "url", cli->config->engine.targets[target->target].sink.url);
-    json_write_string(writer, "version", target->found && target->version[0] != '\0' ? target->version : NULL);
-    json_write_time(writer, "last_seen", target->found && target->seen_ms > 0 ? target->seen_ms : -1);
-    json_write_close(writer);
+    status_write(writer, &facts, standing);
     json_write_close(writer);
 }
 
@@ -303,11 +194,11 @@ static void status_words(struct cli *cli, size_t index, const struct standing *s
     if (!standing->has_run) {
         (void)text_append_format(out, "  no run yet: \"memory-connector sync %s\" makes the first one\n", connector->id);
     } else {
-        time_text_rfc3339(standing->run.started_ms / 1000 * 1000, words);
-        (void)text_append_format(out, "  last run %lld at %s: %s\n", (long long)standing->run.run, words, run_result_name(standing->run.result));
-        if (standing->run.error[0] != '\0') {
+        time_text_rfc3339(standing->run.row.started_ms / 1000 * 1000, words);
+        (void)text_append_format(out, "  last run %lld at %s: %s\n", (long long)standing->run.row.run, words, run_result_name(standing->run.row.result));
+        if (standing->run.row.error[0] != '\0') {
             (void)text_append(out, "    ");
-            table_append_harmless(out, standing->run.error, strlen(standing->run.error));
+            table_append_harmless(out, standing->run.row.error, strlen(standing->run.row.error));
             (void)text_append_char(out, '\n');
         }
     }
@@ -337,7 +228,7 @@ int command_status(struct cli *cli)
         struct target_facts target = { .target = cli->config->engine.connectors[i].target, .config = cli->config };
         if (only != SIZE_MAX && only != i)
             continue;
-        if (read_standing(state, config_connector(cli->config, i)->id, &standing, &err) < 0 ||
+        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0 ||
             (state != NULL && state_each_target(state, keep_target, &target, &err) < 0))
             return cli_fail(cli, &err);
         if (cli->json)
