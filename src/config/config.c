@@ -276,6 +276,9 @@ void config_free(struct config *config)
     for (size_t i = 0; config->contexts != NULL && i < config->connectors.count; i++)
         mem_free(config->contexts[i]);
     mem_free(config->contexts);
+    for (size_t i = 0; config->templates != NULL && i < config->connectors.count; i++)
+        transform_template_free(config->templates[i]);
+    mem_free(config->templates);
     mem_free(config->engine_targets);
     mem_free(config->engine_sources);
     mem_free(config->engine_connectors);

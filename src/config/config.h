@@ -91,6 +91,7 @@ struct config {
     struct engine_source *engine_sources;
     struct engine_connector *engine_connectors; /* enabled and not, in the order of connectors */
     const char ***contexts;        /* one array per connector */
+    struct transform_template **templates; /* one per connector; NULL: its strategy has none */
     struct engine_settings engine;
     char *state_path;              /* where the state is */
     struct node *tree;             /* where each value came from (config_origin) */

@@ -192,6 +192,7 @@ static void check_connectors(const struct checker *checker)
                          connector->id);
         check_contexts(checker, connector, i);
         check_schedule(checker, connector, i);
+        config_check_memories(connector, i, checker->root, checker->problems);
         found = config_find_target(checker->config, connector->target, &nearest);
         check_reference(checker, i, "target", connector->target, found, nearest);
         found = config_find_source(checker->config, connector->source, &nearest);

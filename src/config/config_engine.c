@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void make_target(const struct config *config, size_t index, struct engine_target *out)
@@ -52,6 +53,8 @@ static void make_connector(struct config *config, size_t index)
     for (size_t i = 0; i < count; i++)
         contexts[i] = settings->context_ids.count > 0 ? settings->context_ids.items[i] : settings->context_id;
     config->contexts[index] = contexts;
+    if (settings->strategy == TRANSFORM_TEMPLATE && transform_template_new(settings->template_text, NULL, NULL, &config->templates[index]) > 0)
+        abort(); /* config_check has let it pass */
     config->engine_connectors[index] = (struct engine_connector){
         .id = settings->id,
         .source = config_find_source(config, settings->source, &nearest),
@@ -66,7 +69,8 @@ static void make_connector(struct config *config, size_t index)
         .on_delete = (enum engine_on_delete)settings->on_delete,
         .max_delete_percent = (int)settings->max_delete_percent,
         .auto_widen = settings->auto_widen,
-        .transform = { .strategy = (enum transform_strategy)settings->strategy, .extract_tags = settings->extract_tags },
+        .transform = { .strategy = (enum transform_strategy)settings->strategy, .extract_tags = settings->extract_tags,
+                       .template = config->templates[index] },
         .max_attempts = (int)settings->max_attempts,
         .backoff_multiplier = settings->backoff_multiplier,
         .max_backoff_ms = settings->max_backoff_s * 1000,
@@ -84,6 +88,7 @@ void config_make_engine(struct config *config)
     config->engine_sources = mem_alloc_array(sources, sizeof *config->engine_sources);
     config->engine_connectors = mem_alloc_array(connectors, sizeof *config->engine_connectors);
     config->contexts = mem_alloc_array(connectors, sizeof *config->contexts);
+    config->templates = mem_alloc_array(connectors, sizeof *config->templates);
     for (size_t i = 0; i < targets; i++)
         make_target(config, i, &config->engine_targets[i]);
     for (size_t i = 0; i < sources; i++)

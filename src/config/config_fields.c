@@ -14,7 +14,7 @@ static const char *const overlaps[] = { "skip", "buffer_one", NULL };
 static const char *const ranges[] = { "day", "week", "month", "all", NULL };
 static const char *const updates[] = { "keep", "replace", NULL };
 static const char *const deletions[] = { "keep", "confirm", "propagate", NULL };
-static const char *const strategies[] = { "standard", NULL };
+static const char *const strategies[] = { "standard", "rich", "template", NULL };
 static const char *const backends[] = { "sqlite", NULL };
 static const char *const texts_kept[] = { "all", "unfinished", NULL };
 static const char *const levels[] = { "debug", "info", "warn", "error", "off", NULL };
@@ -145,10 +145,11 @@ static const struct field ingestion_fields[] = {
 static const struct field_group filter_group = { .name = "filter", ROWS(filter_fields), .help = "Which memories are taken." };
 static const struct field_group *const ingestion_groups[] = { &filter_group, NULL };
 static const struct field transformation_fields[] = {
-    { .name = "strategy", .type = FIELD_CHOICE, .offset = AT(strategy), .choices = strategies, .fallback = "standard", .only = "standard",
-      .why = "rich and template are not in this release", .help = "How a memory becomes a text." },
-    { .name = "extract_tags", .type = FIELD_BOOLEAN, .offset = AT(extract_tags), .fallback = "true", .help = "Whether #hashtags make a Tags line." },
-    { .name = "template", .type = FIELD_STRING, .offset = AT(template_text), .only = "", .why = "templates are not in this release", .help = "The user's own text." },
+    { .name = "strategy", .type = FIELD_CHOICE, .offset = AT(strategy), .choices = strategies, .fallback = "standard",
+      .help = "How a memory becomes a text: the layout people know, sentences, or a template of your own." },
+    { .name = "extract_tags", .type = FIELD_BOOLEAN, .offset = AT(extract_tags), .fallback = "true", .help = "Whether #hashtags are tags." },
+    { .name = "template", .type = FIELD_STRING, .offset = AT(template_text),
+      .help = "The text of strategy template: {{field}}, {{#field}}...{{/field}}, {{^field}}...{{/field}} (docs/transform.md)." },
     { .name = "include_audio", .type = FIELD_BOOLEAN, .offset = AT(include_audio), .fallback = "false", .only = "false",
       .why = "sound itself is out of scope, its transcript is sent", .help = "Refused." },
     { .name = "include_image", .type = FIELD_BOOLEAN, .offset = AT(include_image), .fallback = "false", .only = "false",

@@ -161,15 +161,28 @@ static void close_gap(struct run *run)
 
 /* ---- One memory ---- */
 
-static void render(struct run *run, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
+/* Into engine->text. false: it is no document: a template has made too much of it. */
+static bool render(struct run *run, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
 {
-    struct engine *engine = run->engine;
+    struct text *text = &run->engine->text;
+    bool is_whole;
 
-    text_clear(&engine->text);
-    transform_document(&connector_of(run)->transform, run->stream->context, memory, revision, &engine->text);
+    text_clear(text);
+    text->maximum = TRANSFORM_DOCUMENT_MAXIMUM;
+    transform_document(&connector_of(run)->transform, run->stream->context, memory, revision, text);
+    text->maximum = TEXT_MAXIMUM;
+    is_whole = !text->overflow;
+    if (!is_whole)
+        text_clear(text);
+    return is_whole;
 }
 
-/* The row in its new revision, with its text where it has one to send. wanted: what comes after REMOVING. */
+static bool needs_text(enum pull_action action)
+{
+    return action == PULL_ADD || action == PULL_REPLACE || action == PULL_REPLACE_DEAD || action == PULL_WANT_NEWER || action == PULL_REMOVE_NEWER;
+}
+
+/* The row in its new revision, with its text where it has one to send (in engine->text). wanted: what comes after REMOVING. */
 static struct memory_row put_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE],
                                     enum memory_state state, enum memory_wanted wanted)
 {
@@ -187,10 +200,8 @@ static struct memory_row put_memory(struct run *run, const struct memory_row *kn
     row.not_before_ms = 0;
     row.attempts = 0;
     row.arrived_ms = engine->now.wall_ms;
-    if (state != MEMORY_SKIPPED) {
-        render(run, memory, revision);
+    if (state != MEMORY_SKIPPED)
         text = (struct slice){ engine->text.data, engine->text.size };
-    }
     row.text_size = (int64_t)text.size;
     if (known == NULL)
         row.seq = state_next_memory(engine->state);
@@ -209,10 +220,8 @@ static struct memory_row put_memory(struct run *run, const struct memory_row *kn
 static void want_newer(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
 {
     struct engine *engine = run->engine;
-    struct slice text;
+    struct slice text = { engine->text.data, engine->text.size };
 
-    render(run, memory, revision);
-    text = (struct slice){ engine->text.data, engine->text.size };
     engine_apply(engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = known->seq, .newer_revision = revision, .newer_text = &text });
     engine_want(engine, known, WANTED_NEWER);
     remember_seen(run, known->seq, memory);
@@ -331,13 +340,15 @@ static void act(struct run *run, enum pull_action action, const struct memory_ro
     }
 }
 
-static void on_memory(struct run *run, const struct memory *memory)
+static void on_memory(struct run *run, const struct splitter_element *element, const struct memory *memory)
 {
     struct engine *engine = run->engine;
     uint8_t revision[SHA256_SIZE];
     struct memory_row known;
     struct error err = { 0 };
+    enum pull_action action;
     enum pull_seen seen;
+    char words[120];
     int found = 0;
 
     memory_revision(memory, revision);
@@ -355,7 +366,13 @@ static void on_memory(struct run *run, const struct memory *memory)
     }
     listing_note_time(run, memory);
     seen = judge_memory(run, found > 0 ? &known : NULL, memory, revision);
-    act(run, pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces), found > 0 ? &known : NULL, memory, revision);
+    action = pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces);
+    if (needs_text(action) && !render(run, memory, revision)) {
+        (void)snprintf(words, sizeof words, "the template makes more than %d bytes of it", TRANSFORM_DOCUMENT_MAXIMUM);
+        put_malformed(run, element, DEAD_TOO_LARGE, words);
+        return;
+    }
+    act(run, action, found > 0 ? &known : NULL, memory, revision);
 }
 
 static void on_element(void *context, const struct splitter_element *element)
@@ -379,7 +396,7 @@ static void on_element(void *context, const struct splitter_element *element)
     } else if (memory_decode(engine->decoder, element->bytes, element->size, &memory, &err) < 0) {
         put_malformed(run, element, DEAD_MALFORMED, err.message);
     } else {
-        on_memory(run, &memory);
+        on_memory(run, element, &memory);
     }
 }
 

@@ -4,6 +4,8 @@
 #include "base/time_text.h"
 #include "memory/sanitise.h"
 
+#include <string.h>
+
 static void append_slice(struct text *out, struct slice slice)
 {
     (void)text_append_bytes(out, slice.data, slice.size);
@@ -54,9 +56,22 @@ static void append_recorded(struct text *out, const struct memory *memory)
     }
 }
 
-void transform_standard(const struct transform_settings *settings, const struct memory *memory, struct text *out)
+static void append_tags_line(struct text *out, const struct memory *memory)
+{
+    size_t start = out->size;
+
+    (void)text_append(out, "Tags: ");
+    transform_append_tags(memory, true, out);
+    if (out->size == start + strlen("Tags: "))
+        text_truncate(out, start);
+    else
+        (void)text_append_char(out, '\n');
+}
+
+void transform_standard(const struct transform_input *input, struct text *out)
 {
     static const char *const media[] = { "None", "Audio", "Image", "Audio, Image" };
+    const struct memory *memory = input->memory;
 
     (void)text_append(out, "---\nMemory Record\nID: ");
     append_id(out, memory->id);
@@ -69,8 +84,8 @@ void transform_standard(const struct transform_settings *settings, const struct 
     (void)text_append(out, "\nMedia Available: ");
     (void)text_append(out, media[(memory->has_audio ? 1 : 0) + (memory->has_image ? 2 : 0)]);
     (void)text_append_char(out, '\n');
-    if (settings->extract_tags)
-        transform_append_tags(memory, out);
+    if (input->settings->extract_tags)
+        append_tags_line(out, memory);
     (void)text_append(out, "\nTranscript:\n");
     if (memory->transcript.size > 0)
         append_slice(out, memory->transcript);

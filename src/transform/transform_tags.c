@@ -57,19 +57,18 @@ static void add_hashtags(struct tags *tags, struct slice transcript)
     }
 }
 
-void transform_append_tags(const struct memory *memory, struct text *out)
+void transform_append_tags(const struct memory *memory, bool with_hashtags, struct text *out)
 {
     struct tags tags = { .count = 0 };
     size_t start = out->size;
 
     for (size_t i = 0; i < memory->tag_count; i++)
         add_tag(&tags, memory->tags[i]);
-    add_hashtags(&tags, memory->transcript);
+    if (with_hashtags)
+        add_hashtags(&tags, memory->transcript);
     for (size_t i = 0; i < tags.count; i++) {
-        (void)text_append(out, i == 0 ? "Tags: " : ", ");
+        (void)text_append(out, i == 0 ? "" : ", ");
         (void)text_append_bytes(out, tags.tag[i].data, tags.tag[i].size);
     }
     transform_join_lines(out, start);
-    if (tags.count > 0)
-        (void)text_append_char(out, '\n');
 }

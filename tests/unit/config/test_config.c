@@ -749,12 +749,37 @@ static void test_tables(void **state)
     check_group(&config_root, 0);
 }
 
+/* The template is parsed once, and every connector has its own. */
+static void test_templates(void **state)
+{
+    static const char text[] = "memory_api: { api_key: k }\nconnectors:\n"
+                               "  - { id: a, context_id: a, transformation: { strategy: rich } }\n"
+                               "  - { id: b, context_id: b, transformation: { strategy: template, template: \"<{{id}} of {{context}}>\" } }\n"
+                               "  - { id: c, context_id: c }\n";
+    static const char *const environment[] = { "HOME=/u", NULL };
+    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    AUTO(config) struct config *config = load(text, environment, &problems);
+    AUTO_DONE(text) struct text out = { 0 };
+    const struct memory memory = { .id = { "m", 1 }, .type = { "note", 4 } };
+    (void)state;
+
+    text_init(&out, 0);
+    assert_int_equal(problems.errors, 0);
+    assert_int_equal(config->engine.connectors[0].transform.strategy, TRANSFORM_RICH);
+    assert_null(config->engine.connectors[0].transform.template);
+    assert_int_equal(config->engine.connectors[1].transform.strategy, TRANSFORM_TEMPLATE);
+    transform_render(&config->engine.connectors[1].transform, "b", &memory, &out);
+    assert_string_equal(out.data, "<m of b>");
+    assert_int_equal(config->engine.connectors[2].transform.strategy, TRANSFORM_STANDARD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_templates),
         cmocka_unit_test(test_names_lead_to_their_servers),
         cmocka_unit_test(test_schedules_in_words),
         cmocka_unit_test(test_texts_stay_texts),

@@ -29,7 +29,7 @@ static void render(const struct transform_settings *settings, const char *json, 
     if (memory_decode(decoder, json, strlen(json), &memory, &err) < 0)
         fail_msg("%s: %s", json, err.message);
     text_clear(out);
-    transform_render(settings, &memory, out);
+    transform_render(settings, "ctx", &memory, out);
 }
 
 static void test_layout(void **state)
@@ -107,11 +107,27 @@ static void test_names(void **state)
     assert_int_equal(strategy, 77);
     assert_true(transform_strategy_from_name("standard", &strategy));
     assert_int_equal(strategy, TRANSFORM_STANDARD);
+    assert_true(transform_strategy_from_name("rich", &strategy));
+    assert_int_equal(strategy, TRANSFORM_RICH);
+    assert_true(transform_strategy_from_name("template", &strategy));
+    assert_int_equal(strategy, TRANSFORM_TEMPLATE);
 }
 
 /* ---- The golden file: every shape of tests/fixtures/shapes.json as it is known and sent ---- */
 
+/* Every field, both kinds of section, alone on its line and within one. */
+static const char everything[] = "{{type_words}} {{id}} of {{context}} ({{type}})\n"
+                                 "{{#recorded}}\nwhen: {{recorded}}{{#recorded_iso}} = {{recorded_iso}}, {{weekday}} {{part_of_day}}{{/recorded_iso}}\n{{/recorded}}\n"
+                                 "{{^recorded}}\nwhen: nobody knows\n{{/recorded}}\n"
+                                 "{{#location}}where: {{lat}} {{lon}} {{location}}\n{{/location}}"
+                                 "media: {{media}}{{^media}}none{{/media}}\n"
+                                 "{{#tags}}tags: {{tags}}\n{{/tags}}"
+                                 "{{#description}}about: {{description}}\n{{/description}}"
+                                 "{{#collection}}in: {{collection}}\n{{/collection}}"
+                                 "{{#transcript}}\n{{transcript}}\n{{/transcript}}";
+
 struct golden {
+    const struct transform_settings *settings;
     struct memory_decoder *decoder;
     struct text out;
     size_t count;
@@ -149,7 +165,7 @@ static void append_golden(void *context, const struct splitter_element *element)
     memory_revision(&memory, revision);
     identity_document_name(out, "default", "ctx", memory.id);
     (void)text_append_char(out, '\n');
-    transform_document(&with_tags, "ctx", &memory, revision, out);
+    transform_document(golden->settings, "ctx", &memory, revision, out);
     (void)text_append(out, "\n\n");
 }
 
@@ -169,10 +185,11 @@ static void read_fixture(const char *name, struct text *out)
     (void)fclose(file);
 }
 
-/* MC_GOLDEN_OUT=FILE writes what comes out now, for a change that is meant: read the difference before it is committed. */
-static void write_golden(const struct text *text)
+/* MC_GOLDEN_OUT=FOLDER writes what comes out now, for a change that is meant: read the difference before it is committed. */
+static void write_golden(const char *name, const struct text *text)
 {
-    const char *path = getenv("MC_GOLDEN_OUT");
+    const char *folder = getenv("MC_GOLDEN_OUT");
+    AUTO_STRING char *path = folder != NULL ? mem_format("%s/%s", folder, name) : NULL;
     FILE *file = path != NULL ? fopen(path, "wb") : NULL;
 
     if (file == NULL)
@@ -196,47 +213,64 @@ static void make_golden(const struct text *shapes, struct golden *golden)
         fail_msg("shapes.json broke at byte %llu", (unsigned long long)splitter_broken_at(splitter));
 }
 
-static void expect_same_lines(const char *got, const char *want)
+static void expect_same_lines(const char *name, const char *got, const char *want)
 {
     for (int line = 1; *got != '\0' || *want != '\0'; line++) {
         size_t got_size = strcspn(got, "\n");
         size_t want_size = strcspn(want, "\n");
         if (got_size != want_size || memcmp(got, want, got_size) != 0)
-            fail_msg("standard.txt, line %d\ngot:  %.*s\nwant: %.*s", line, (int)got_size, got, (int)want_size, want);
+            fail_msg("%s, line %d\ngot:  %.*s\nwant: %.*s", name, line, (int)got_size, got, (int)want_size, want);
         got += got_size + (got[got_size] == '\n');
         want += want_size + (want[want_size] == '\n');
     }
 }
 
-static void test_golden(void **state)
+/* In every zone and locale the same. */
+static void expect_golden(const char *name, const struct transform_settings *settings)
 {
     static const char *const zones[] = { "UTC", "Pacific/Apia", "America/St_Johns" };
     static const char *const locales[] = { "C", "de_DE.UTF-8", "tr_TR.UTF-8", "ja_JP.UTF-8" };
     AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
-    struct golden golden = { .decoder = decoder };
+    struct golden golden = { .settings = settings, .decoder = decoder };
     AUTO_DONE(text) struct text shapes = { 0 };
     AUTO_DONE(text) struct text want = { 0 };
-    (void)state;
 
     text_init(&golden.out, 0);
     text_init(&shapes, 0);
     text_init(&want, 0);
     read_fixture("shapes.json", &shapes);
-    read_fixture("standard.txt", &want);
+    read_fixture(name, &want);
     for (size_t i = 0; i < ARRAY_LENGTH(zones); i++) {
         (void)setenv("TZ", zones[i], 1);
         tzset();
         for (size_t j = 0; j < ARRAY_LENGTH(locales); j++) {
             (void)setlocale(LC_ALL, locales[j]); /* those that the machine has */
             make_golden(&shapes, &golden);
-            write_golden(&golden.out);
-            expect_same_lines(golden.out.data, want.data);
+            write_golden(name, &golden.out);
+            expect_same_lines(name, golden.out.data, want.data);
+            assert_true(sanitise_is_clean(golden.out.data, golden.out.size));
         }
     }
     assert_true(golden.count >= 40);
     (void)setlocale(LC_ALL, "C");
     (void)unsetenv("TZ");
     text_done(&golden.out);
+}
+
+static void test_golden(void **state)
+{
+    AUTO(transform_template) struct transform_template *template = NULL;
+    struct transform_settings settings = with_tags;
+    (void)state;
+
+    expect_golden("standard.txt", &settings);
+    settings.strategy = TRANSFORM_RICH;
+    expect_golden("rich.txt", &settings);
+    if (transform_template_new(everything, NULL, NULL, &template) > 0)
+        fail();
+    settings.strategy = TRANSFORM_TEMPLATE;
+    settings.template = template;
+    expect_golden("template.txt", &settings);
 }
 
 int main(void)

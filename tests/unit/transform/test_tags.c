@@ -14,31 +14,31 @@ static void test_hashtags(void **state)
     static const struct { const char *why, *transcript, *want; } rows[] = {
         { "none", "no tags here", "" },
         { "nothing at all", "", "" },
-        { "one", "at the harbour #boats", "Tags: boats\n" },
-        { "in their order, each once", "#b #a #b", "Tags: b, a\n" },
-        { "compared exactly", "#Boats #boats", "Tags: Boats, boats\n" },
-        { "digits and underscores", "#2025 #_x_ #a1", "Tags: 2025, _x_, a1\n" },
-        { "at the very end", "x #a", "Tags: a\n" },
+        { "one", "at the harbour #boats", "boats" },
+        { "in their order, each once", "#b #a #b", "b, a" },
+        { "compared exactly", "#Boats #boats", "Boats, boats" },
+        { "digits and underscores", "#2025 #_x_ #a1", "2025, _x_, a1" },
+        { "at the very end", "x #a", "a" },
         { "a mark alone", "# ## #, #", "" },
-        { "two marks", "##a", "Tags: a\n" },
-        { "in a word", "a#b", "Tags: b\n" },
-        { "next to each other", "#a#b", "Tags: a, b\n" },
-        { "ends at punctuation", "#a, #b. #c! (#d) #e-f #g's #h\"", "Tags: a, b, c, d, e, g, h\n" },
-        { "Latin beyond ASCII", "#caf\u00E9 #\u00C5rhus #stra\u00DFe", "Tags: caf\u00E9, \u00C5rhus, stra\u00DFe\n" },
-        { "combining marks belong to the letter", "#cafe\u0301 x", "Tags: cafe\u0301\n" },
-        { "Greek and its question mark", "#\u0391\u03B8\u03AE\u03BD\u03B1\u037E", "Tags: \u0391\u03B8\u03AE\u03BD\u03B1\n" },
-        { "Arabic and its comma", "#\u0645\u0631\u062D\u0628\u0627\u060C x", "Tags: \u0645\u0631\u062D\u0628\u0627\n" },
-        { "Hindi: vowel signs, then a danda", "#\u0939\u093F\u0928\u094D\u0926\u0940\u0964", "Tags: \u0939\u093F\u0928\u094D\u0926\u0940\n" },
-        { "Hebrew, its maqaf", "#\u05E9\u05DC\u05D5\u05DD\u05BEx", "Tags: \u05E9\u05DC\u05D5\u05DD\n" },
-        { "Japanese and its full stop", "#\u6771\u4EAC\u3002x", "Tags: \u6771\u4EAC\n" },
-        { "katakana with its long mark", "#\u30C6\u30FC\u30D7\u300D", "Tags: \u30C6\u30FC\u30D7\n" },
-        { "Thai", "#\u0E01\u0E32\u0E41\u0E1F x", "Tags: \u0E01\u0E32\u0E41\u0E1F\n" },
-        { "beyond the first plane", "#\U00020000\U0001D7D9\U0001F600", "Tags: \U00020000\U0001D7D9\n" },
+        { "two marks", "##a", "a" },
+        { "in a word", "a#b", "b" },
+        { "next to each other", "#a#b", "a, b" },
+        { "ends at punctuation", "#a, #b. #c! (#d) #e-f #g's #h\"", "a, b, c, d, e, g, h" },
+        { "Latin beyond ASCII", "#caf\u00E9 #\u00C5rhus #stra\u00DFe", "caf\u00E9, \u00C5rhus, stra\u00DFe" },
+        { "combining marks belong to the letter", "#cafe\u0301 x", "cafe\u0301" },
+        { "Greek and its question mark", "#\u0391\u03B8\u03AE\u03BD\u03B1\u037E", "\u0391\u03B8\u03AE\u03BD\u03B1" },
+        { "Arabic and its comma", "#\u0645\u0631\u062D\u0628\u0627\u060C x", "\u0645\u0631\u062D\u0628\u0627" },
+        { "Hindi: vowel signs, then a danda", "#\u0939\u093F\u0928\u094D\u0926\u0940\u0964", "\u0939\u093F\u0928\u094D\u0926\u0940" },
+        { "Hebrew, its maqaf", "#\u05E9\u05DC\u05D5\u05DD\u05BEx", "\u05E9\u05DC\u05D5\u05DD" },
+        { "Japanese and its full stop", "#\u6771\u4EAC\u3002x", "\u6771\u4EAC" },
+        { "katakana with its long mark", "#\u30C6\u30FC\u30D7\u300D", "\u30C6\u30FC\u30D7" },
+        { "Thai", "#\u0E01\u0E32\u0E41\u0E1F x", "\u0E01\u0E32\u0E41\u0E1F" },
+        { "beyond the first plane", "#\U00020000\U0001D7D9\U0001F600", "\U00020000\U0001D7D9" },
         { "emoji are no words", "#\U0001F680 #\u2764\uFE0F", "" },
         { "a key cap", "#\uFE0F\u20E3 1\uFE0F\u20E3", "" },
-        { "quotes and dashes", "#a\u2019b #c\u2014d #e\u2026", "Tags: a, c, e\n" },
-        { "the sign for bad bytes", "#a\uFFFD", "Tags: a\n" },
-        { "blanks of other kinds", "#a\u00A0b #c\u3000d #e\u2028f", "Tags: a, c, e\n" },
+        { "quotes and dashes", "#a\u2019b #c\u2014d #e\u2026", "a, c, e" },
+        { "the sign for bad bytes", "#a\uFFFD", "a" },
+        { "blanks of other kinds", "#a\u00A0b #c\u3000d #e\u2028f", "a, c, e" },
     };
     (void)state;
 
@@ -46,7 +46,7 @@ static void test_hashtags(void **state)
         struct memory memory = { .transcript = { rows[i].transcript, strlen(rows[i].transcript) } };
         AUTO_DONE(text) struct text out = { 0 };
         text_init(&out, 0);
-        transform_append_tags(&memory, &out);
+        transform_append_tags(&memory, true, &out);
         if (strcmp(out.data, rows[i].want) != 0)
             fail_msg("%s: got %s", rows[i].why, out.data);
     }
@@ -60,8 +60,11 @@ static void test_tags_of_the_record(void **state)
 
     text_init(&out, 0);
     (void)text_append(&out, "1\n2\n"); /* what stands before is left alone */
-    transform_append_tags(&memory, &out);
-    assert_string_equal(out.data, "1\n2\nTags: a b, c, x y z, b\n");
+    transform_append_tags(&memory, true, &out);
+    assert_string_equal(out.data, "1\n2\na b, c, x y z, b");
+    text_clear(&out);
+    transform_append_tags(&memory, false, &out);
+    assert_string_equal(out.data, "a b, c, x y z");
 }
 
 /* A line of tags is for people: one that nobody can read is left out, and there is a limit to their number. */
@@ -81,7 +84,7 @@ static void test_limits(void **state)
     for (int i = 0; i < 100; i++)
         (void)text_append_format(&transcript, " #t%d", i);
     memory.transcript = (struct slice){ transcript.data, transcript.size };
-    transform_append_tags(&memory, &out);
+    transform_append_tags(&memory, true, &out);
     assert_null(strstr(out.data, "xx"));
     for (const char *at = out.data; (at = strstr(at, ", ")) != NULL; at += 2)
         count++;
