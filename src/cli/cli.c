@@ -203,6 +203,14 @@ int cli_get_integer(const struct cli *cli, enum option_id id, int64_t fallback, 
     return cli->values[id] == NULL ? 0 : get_by_field(&row, cli, id, ret_value, err);
 }
 
+int cli_get_port(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_port, struct error *err)
+{
+    static const struct field row = { .name = "p", .type = FIELD_INTEGER, .min = 0, .max = 65535 };
+
+    *ret_port = fallback;
+    return cli->values[id] == NULL ? 0 : get_by_field(&row, cli, id, ret_port, err);
+}
+
 int cli_get_duration(const struct cli *cli, enum option_id id, int64_t fallback_ms, int64_t *ret_ms, struct error *err)
 {
     static const struct field row = { .name = "t", .type = FIELD_DURATION, .min = 0, .max = 1e12 };

@@ -74,6 +74,7 @@ int cli_fail(struct cli *cli, const struct error *err);
 /* The connector named by -c or a word (one at most); ERROR_USAGE when it is unknown. *ret_index SIZE_MAX: none named. */
 int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err);
 int cli_get_integer(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_value, struct error *err);
+int cli_get_port(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_port, struct error *err);
 int cli_get_duration(const struct cli *cli, enum option_id id, int64_t fallback_ms, int64_t *ret_ms, struct error *err);
 /* A moment: RFC 3339, or how long ago ("2h"). */
 int cli_get_time(const struct cli *cli, enum option_id id, int64_t *ret_ms, struct error *err);

@@ -1,6 +1,7 @@
 /* command_serve.c - the service. */
 #include "cli/cli.h"
 
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,13 +9,14 @@
 #include "base/signals.h"
 #include "cli/serve_connectors.h"
 #include "cli/world_real.h"
+#include "version.h"
 #include "engine/service.h"
 #include "state/state.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS_KEPT = 1000, ALIVE_MS = 60 * 1000 };
+enum { EVENTS_KEPT = 1000 };
 
 struct serving {
     struct cli *cli;
@@ -55,11 +57,44 @@ static void on_turn(void *context)
     notify_say("WATCHDOG=1");
 }
 
+/* Where the API is, for people; a port that was chosen for us also on standard output, for programs. */
+static int say_address(const struct serving *serving, const char *host, const struct api *api, struct error *err)
+{
+    struct cli *cli = serving->cli;
+    bool is_v6 = strchr(host, ':') != NULL;
+
+    log_info("api", "", "the management API is at http://%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", api_port(api));
+    if (cli->quiet)
+        return 0;
+    (void)text_append_format(&cli->out, "http://%s%s%s:%u\n", is_v6 ? "[" : "", host, is_v6 ? "]" : "", api_port(api));
+    return cli_flush(cli, err);
+}
+
+static int start_api(const struct serving *serving, struct bus *bus, struct api **ret_api, struct error *err)
+{
+    struct cli *cli = serving->cli;
+    struct api_settings settings = {
+        .config = cli->config, .host = cli->values[OPTION_HOST], .port = -1, .version = MC_VERSION, .state_path = cli->config->state_path,
+        .service = serving->service, .bus = bus,
+    };
+    int64_t port = -1;
+
+    if (cli->values[OPTION_SCHEDULER_ONLY] != NULL || !cli->config->api.enabled)
+        return 0;
+    if (cli_get_port(cli, OPTION_PORT, -1, &port, err) < 0)
+        return -1;
+    settings.port = (int)port;
+    if (api_start(&settings, ret_api, err) < 0)
+        return -1;
+    return say_address(serving, settings.host != NULL ? settings.host : cli->config->api.host, *ret_api, err);
+}
+
 static int serve(struct serving *serving, struct state *state, struct world_real *real, struct error *err)
 {
     const struct config *config = serving->cli->config;
     AUTO(bus) struct bus *bus = bus_new(EVENTS_KEPT, clock_wall_ms());
     AUTO(service) struct service *service = NULL;
+    AUTO(api) struct api *api = NULL; /* goes before the service */
     AUTO_DONE(serve_connectors) struct serve_connectors connectors = { 0 };
     struct service_settings settings = {
         .engine = &config->engine, .max_concurrent = (int)config->advanced.max_connectors,
@@ -76,6 +111,10 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     if (service_new(&settings, &real->world, state, &service, err) < 0)
         return -1;
     serving->service = service;
+    if (start_api(serving, bus, &api, err) < 0) {
+        serving->service = NULL;
+        return -1;
+    }
     if (signals_stop_count() > 0)
         service_stop(service, signals_stop_count());
     result = service_run(service, err);
