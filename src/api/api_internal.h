@@ -53,6 +53,7 @@ struct api_schema {
     void (*write)(struct json_writer *writer); /* instead of members: the whole schema (connectors, by the tables of the configuration) */
 };
 extern const struct api_schema *const api_schemas[]; /* NULL-terminated */
+extern const char *const api_dead_classes[];         /* likewise */
 const struct api_schema *api_schema_find(const char *name);
 
 /* A parameter of a query. */
@@ -243,6 +244,12 @@ void api_limits_count_guess(struct api_limits *limits, const char *address, int6
 
 /* ---- api_openapi.c ---- */
 void api_write_schema(struct json_writer *writer, const char *key, const struct api_schema *schema);
+
+/* ---- handle_connectors.c ---- */
+enum { API_TAG_SIZE = 48 };
+const char *api_find_connector(struct api_request *request, struct api_answer *answer, struct connector_board *ret_board); /* NULL: 404 is in the answer */
+void api_connector_tag(int64_t version, const char *definition, char ret_tag[API_TAG_SIZE]);
+void api_write_connector(struct api_answer *answer, int status, const char *definition, bool is_from_file);
 
 /* ---- handlers ---- */
 api_handler handle_openapi, handle_root;

@@ -49,14 +49,22 @@ static bool keep_run(void *context, const struct run_row *row)
     return false;
 }
 
+int standing_read_row(struct state *state, const char *connector, struct standing *standing, struct error *err)
+{
+    if (state == NULL)
+        return 0;
+    if (state_count_connector(state, connector, &standing->counts, err) < 0)
+        return -1;
+    return state_each_run(state, connector, 2, keep_run, standing, err);
+}
+
 int standing_read(struct state *state, const char *connector, struct standing *standing, struct error *err)
 {
     if (state == NULL)
         return 0;
-    if (state_count_connector(state, connector, &standing->counts, err) < 0 || state_count_flying(state, connector, standing->flying, err) < 0 ||
-        state_oldest_unsettled(state, connector, &standing->oldest_ms, err) < 0)
+    if (state_count_flying(state, connector, standing->flying, err) < 0 || state_oldest_unsettled(state, connector, &standing->oldest_ms, err) < 0)
         return -1;
-    return state_each_run(state, connector, 2, keep_run, standing, err);
+    return standing_read_row(state, connector, standing, err);
 }
 
 int64_t standing_letters(const struct standing *standing)

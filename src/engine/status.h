@@ -27,6 +27,7 @@ struct standing {
     struct kept_run last;          /* the newest one that is over */
 };
 int standing_read(struct state *state, const char *connector, struct standing *standing, struct error *err); /* state NULL: there is none yet */
+int standing_read_row(struct state *state, const char *connector, struct standing *standing, struct error *err); /* only what a list shows */
 void standing_done(struct standing *standing);
 AUTO_DEFINE_DONE(standing)
 

@@ -339,22 +339,28 @@ static int list_runs(struct state *state, const struct binder *binder, bool (*ea
     return more < 0 ? -1 : 0;
 }
 
-int state_each_run(struct state *state, const char *connector, size_t limit, bool (*each)(void *context, const struct run_row *row),
-                   void *context, struct error *err)
+int state_each_run_before(struct state *state, const char *connector, int64_t before, size_t limit,
+                          bool (*each)(void *context, const struct run_row *row), void *context, struct error *err)
 {
+    enum statement statement = connector != NULL ? EACH_RUN_OF : EACH_RUN;
     struct binder binder;
     int result;
 
-    if (state_list_begin(state, EACH_RUN, &binder, err) < 0)
+    if (state_list_begin(state, statement, &binder, err) < 0)
         return -1;
+    bind_number(&binder, before);
+    bind_number(&binder, limit == 0 || limit > INT_MAX ? -1 : (int64_t)limit);
     if (connector != NULL)
         bind_string(&binder, connector);
-    else
-        bind_null(&binder);
-    bind_number(&binder, limit == 0 || limit > INT_MAX ? -1 : (int64_t)limit);
     result = list_runs(state, &binder, each, context, err);
-    state_list_end(state, EACH_RUN);
+    state_list_end(state, statement);
     return result;
+}
+
+int state_each_run(struct state *state, const char *connector, size_t limit, bool (*each)(void *context, const struct run_row *row),
+                   void *context, struct error *err)
+{
+    return state_each_run_before(state, connector, INT64_MAX, limit, each, context, err);
 }
 
 int state_each_open_run(struct state *state, bool (*each)(void *context, const struct run_row *row), void *context, struct error *err)

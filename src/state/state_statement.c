@@ -98,7 +98,8 @@ static const char *const sql[STATEMENTS] = {
     [EACH_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE letter>?6 AND (?5 OR ending=0) AND (?2=0 OR class=?2) AND last_ms>=?4 "
                     "AND (?1 IS NULL OR d.stream IN (SELECT stream FROM streams WHERE connector=?1)) "
                     "AND (?3 IS NULL OR (SELECT id FROM memories m WHERE m.seq=d.seq)=?3) ORDER BY letter",
-    [EACH_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR connector=?1) ORDER BY run DESC LIMIT ?2",
+    [EACH_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE run<?1 ORDER BY run DESC LIMIT ?2",
+    [EACH_RUN_OF] = "SELECT " RUN_COLUMNS " FROM runs INDEXED BY runs_connector WHERE run<?1 AND connector=?3 ORDER BY run DESC LIMIT ?2",
     [EACH_OPEN_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE finished_ms=0 ORDER BY run",
 
     [COUNT_STREAM] = "SELECT kind, value FROM counts WHERE stream=?",

@@ -11,13 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The service is not needed here; this stands in for what api.c links. */
-enum order_end service_order(struct service *service, struct order *order)
-{
-    (void)service;
-    return order->end = ORDER_UNAVAILABLE;
-}
-
 static void test_targets(void **state)
 {
     static const struct { const char *why, *target; int parts; const char *last; size_t last_size; const char *parameter, *value; } rows[] = {

@@ -335,6 +335,12 @@ static void test_runs(void **unused)
     ASSERT_WORKS(state_each_run(state, "voice", 2, see_run, &seen, &err), err);
     assert_string_equal(seen.words, "4 2");
     seen = (struct seen){ .words = "" };
+    ASSERT_WORKS(state_each_run_before(state, "voice", 4, 0, see_run, &seen, &err), err);
+    assert_string_equal(seen.words, "2 1");
+    seen = (struct seen){ .words = "" };
+    ASSERT_WORKS(state_each_run_before(state, NULL, 4, 2, see_run, &seen, &err), err);
+    assert_string_equal(seen.words, "3 2");
+    seen = (struct seen){ .words = "" };
     ASSERT_WORKS(state_each_open_run(state, see_run, &seen, &err), err);
     assert_string_equal(seen.words, "4");
     run.finished_ms = 9;
