@@ -58,7 +58,7 @@ const struct command commands[] = {
       .words_most = 1000,
       .examples = { "memory-connector sync", "memory-connector sync personal-memories --wait",
                     "memory-connector sync --memory-url http://127.0.0.1:8080 \\\n      --context-id CTX --lightrag-url http://127.0.0.1:9621" } },
-    { .name = "serve", .summary = "the service: every connector on its schedule, and the management API", .run = command_serve,
+    { .name = "serve", .summary = "the service: schedules and the management API", .run = command_serve,
       .details = "Runs until it is told to stop (SIGTERM, Ctrl-C): then nothing new is begun, what is in\nflight ends within advanced.shutdown_timeout, and the exit code is 0.",
       TAKES(OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_LOCK_WAIT),
       .examples = { "memory-connector serve", "memory-connector serve --port 0 --log-format json" } },

@@ -76,7 +76,8 @@ static int ask_file(sqlite3 *db, int which)
     sqlite3_file *file = NULL;
     int found = 0;
 
-    if (sqlite3_file_control(db, "main", which, &file) != SQLITE_OK || file == NULL || file->pMethods == NULL)
+    if (sqlite3_file_control(db, "main", which, &file) != SQLITE_OK || file == NULL || file->pMethods == NULL ||
+        file->pMethods->xFileControl == NULL) /* one in memory has none */
         return 0;
     (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &found);
     return found;

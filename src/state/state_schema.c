@@ -163,9 +163,13 @@ static int write_backup(sqlite3 *db, const char *path, const char *backup_path, 
     code = sqlite3_open_v2(part, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK)
         code = copy_database(db, copy);
-    if (code != SQLITE_OK)
+    if (code != SQLITE_OK) {
         state_tell(copy, part, code, "writing a backup", err);
-    if (sqlite3_close(copy) != SQLITE_OK || code != SQLITE_OK) {
+        (void)sqlite3_close(copy);
+    } else if ((code = sqlite3_close(copy)) != SQLITE_OK) {
+        state_tell(NULL, part, code, "writing a backup", err);
+    }
+    if (code != SQLITE_OK) {
         (void)unlink(part);
         return -1;
     }
