@@ -57,7 +57,7 @@ static bool decode(const char *words, struct text *out)
             (void)text_append_char(out, (char)(bits >> held & 255));
         }
     }
-    return (bits & ((1U << held) - 1)) == 0; /* one spelling only */
+    return held < 6 && (bits & ((1U << held) - 1)) == 0; /* one spelling only */
 }
 
 void api_cursor_write(const char *scope, size_t scope_size, const char *key, size_t size, struct text *out)
