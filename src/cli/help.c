@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const later[] = {
-    "serve", "trigger", "pause", "resume", "cancel", "tail", "explain", "resolve", "verify", "forget", "reset", "state", "init", "doctor",
+    "tail", "explain", "resolve", "reset", "state", "init", "doctor",
     "health", "completion",
 };
 

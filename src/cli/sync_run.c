@@ -214,7 +214,7 @@ int sync_run(struct cli *cli, const struct sync_options *options, struct error *
     int code;
 
     if (open_state(cli, options, &state, err) < 0)
-        return -1;
+        return err->kind == ERROR_CONFLICT ? sync_hand_over(cli, options, err) : -1;
     if (world_real_open(&real, err) < 0)
         return -1;
     signals_install(on_signal, &job);

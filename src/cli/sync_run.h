@@ -20,4 +20,7 @@ int sync_run(struct cli *cli, const struct sync_options *options, struct error *
 /* The first that applies of 74, 78, 77, 69, 75, 1, 3, else 0. */
 int sync_exit_code(const struct sync_outcome *outcomes, size_t count);
 
+/* The running service does it, where one holds the state and answers. -1 with err untouched: nobody does, or the options are not for it. */
+int sync_hand_over(struct cli *cli, const struct sync_options *options, struct error *err);
+
 #endif

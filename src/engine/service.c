@@ -400,7 +400,14 @@ static void end_run(struct service *service, struct run *run)
 static void end_runs(struct service *service)
 {
     struct engine *engine = service->engine;
+    bool any = false;
 
+    for (size_t i = 0; i < engine->run_count; i++)
+        any = any || (engine->runs[i].connector != SIZE_MAX && engine->runs[i].is_finished);
+    if (!any)
+        return;
+    engine->must_commit = true; /* whoever sees on the board that it is over finds its row */
+    engine_commit(engine);
     for (size_t i = 0; i < engine->run_count; i++)
         if (engine->runs[i].connector != SIZE_MAX && engine->runs[i].is_finished)
             end_run(service, &engine->runs[i]);
