@@ -289,9 +289,11 @@ bool sim_is_settled(struct sim *sim)
     return ask(sim, "SELECT count(*) FROM memories WHERE state IN (1, 2, 6+0*?1)", 0) == 0;
 }
 
+/* A model that refuses a text so many times refuses it as often again after LightRAG was wiped: we count all of them. */
 static bool is_bad(const struct sim *sim, enum sim_kind kind)
 {
-    return kind == KIND_POISON || kind == KIND_HOLLOW || (kind == KIND_FAILING && (sim->plan.fail_times == 0 || sim->plan.fail_times >= 3));
+    return kind == KIND_POISON || kind == KIND_HOLLOW ||
+           (kind == KIND_FAILING && (sim->plan.fail_times == 0 || sim->plan.fail_times * (1 + sim->wipes) >= 3));
 }
 
 /* Its document is there once, processed, and says what the source says. */

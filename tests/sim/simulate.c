@@ -21,6 +21,7 @@ struct totals { int64_t seeds, failed, syncs, crashes, inserts, commits, lines; 
 /* Seeds that once failed. */
 static const struct { uint64_t seed; const char *why; } named_seeds[] = {
     { 32, "one document that is answered 500 filled max_unfinished, and the queue stood behind it for ever" },
+    { 107572, "a text that the model refuses twice was refused once before a wipe and twice behind it: three times is dead" },
     { 370, "retrying the dead letter of a lost memory closed it: the loss was named no more" },
     { 1259, "a look-up that had begun earlier and read less was taken as proof that a memory to be removed had no row" },
 };

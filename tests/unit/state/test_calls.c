@@ -92,8 +92,10 @@ int rename(const char *from, const char *to)
 
 DIR *opendir(const char *path)
 {
+    DIR *(*real)(const char *) = (DIR *(*)(const char *))dlsym(RTLD_NEXT, "opendir");
+
     if (!fails(CALL_OPENDIR))
-        return REAL(opendir)(path);
+        return real(path);
     errno = EMFILE;
     return NULL;
 }
