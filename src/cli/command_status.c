@@ -170,7 +170,7 @@ static void append_places(const struct standing *standing, struct text *out)
         { "accepted, not proven to be stored", standing->flying[BATCH_ACCEPTED] },
         { "sent, answer unclear: looked up first", standing->flying[BATCH_SENDING] },
         { "waiting to be sent", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY] },
-        { "skipped (no words)", memories[MEMORY_SKIPPED] },
+        { "skipped (empty, filter)", memories[MEMORY_SKIPPED] },
         { "dead, waiting for a person", memories[MEMORY_DEAD] },
     };
 
@@ -316,7 +316,7 @@ static void report_words(struct cli *cli, const struct run_row *row)
     char took[TIME_TEXT_SIZE];
     const struct { const char *name; int64_t value; } counts[] = {
         { "fetched", row->counts.fetched }, { "new", row->counts.new_ }, { "changed", row->counts.changed }, { "unchanged", row->counts.unchanged },
-        { "skipped", row->counts.skipped }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
+        { "skipped", row->counts.skipped }, { "by the filter", row->counts.filtered }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
         { "stored", row->counts.stored }, { "processed", row->counts.processed }, { "retried", row->counts.retried }, { "failed", row->counts.failed },
         { "replaced", row->counts.replaced }, { "removed", row->counts.removed },
         { "requests", row->counts.requests }, { "bytes", row->counts.bytes },

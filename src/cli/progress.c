@@ -63,7 +63,8 @@ void progress_words(const struct run_counts *counts, struct text *out)
     append_count(&part, counts->new_, "new");
     append_count(&part, counts->changed, "changed");
     append_count(&part, counts->unchanged, "unchanged");
-    append_count(&part, counts->skipped, "skipped (no words)");
+    append_count(&part, counts->skipped - counts->filtered, "skipped (no words)");
+    append_count(&part, counts->filtered, "skipped (filter)");
     append_count(&part, counts->duplicates, "repeated");
     append_count(&part, counts->malformed, "malformed");
     (void)text_append(out, part.data);

@@ -42,6 +42,19 @@ static void make_source(const struct config *config, size_t index, struct engine
     };
 }
 
+static struct memory_filter make_filter(const struct connector_settings *settings)
+{
+    struct memory_filter filter = {
+        .skip_empty = settings->skip_empty,
+        .types = (const char *const *)settings->filter_types.items,
+        .type_count = settings->filter_types.count,
+    };
+
+    filter.has_since = memory_filter_parse_time(settings->filter_since, false, &filter.since_ms);
+    filter.has_until = memory_filter_parse_time(settings->filter_until, true, &filter.until_ms);
+    return filter;
+}
+
 static void make_connector(struct config *config, size_t index)
 {
     static const char *const ranges[] = { "day", "week", "month", "all" };
@@ -64,7 +77,7 @@ static void make_connector(struct config *config, size_t index)
         .range = ranges[settings->query_range],
         .limit = settings->query_limit,
         .max_concurrency = (int)settings->max_concurrency,
-        .skip_empty = settings->skip_empty,
+        .filter = make_filter(settings),
         .replaces = settings->on_update == 1,
         .on_delete = (enum engine_on_delete)settings->on_delete,
         .max_delete_percent = (int)settings->max_delete_percent,

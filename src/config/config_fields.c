@@ -122,9 +122,11 @@ static const struct field schedule_fields[] = {
     { .name = "jitter", .type = FIELD_DURATION, .offset = AT(jitter_ms), .fallback = "0s", .min = 0, .max = MS(86400), .help = "Random delay." },
 };
 static const struct field filter_fields[] = {
-    { .name = "types", .type = FIELD_LIST, .offset = AT(filter_types), .only = "", .why = "filters are not in this release", .help = "Types to take." },
-    { .name = "since", .type = FIELD_STRING, .offset = AT(filter_since), .only = "", .why = "filters are not in this release", .help = "Oldest." },
-    { .name = "until", .type = FIELD_STRING, .offset = AT(filter_until), .only = "", .why = "filters are not in this release", .help = "Newest." },
+    { .name = "types", .type = FIELD_LIST, .offset = AT(filter_types), .help = "Types to take, such as note and record; empty: all." },
+    { .name = "since", .type = FIELD_STRING, .offset = AT(filter_since),
+      .help = "Memories from then on: a date (from its beginning, UTC) or RFC 3339." },
+    { .name = "until", .type = FIELD_STRING, .offset = AT(filter_until),
+      .help = "Memories up to then: a date (to its end, UTC) or RFC 3339." },
 };
 static const struct field ingestion_fields[] = {
     { .name = "query_range", .type = FIELD_CHOICE, .offset = AT(query_range), .choices = ranges, .fallback = "week", .help = "How far back a listing reaches." },
@@ -142,7 +144,7 @@ static const struct field ingestion_fields[] = {
     { .name = "max_delete_percent", .type = FIELD_INTEGER, .offset = AT(max_delete_percent), .fallback = "10", .min = 0, .max = 100,
       .help = "No more of a context's memories than this are removed at once; more of them missing is a dead letter." },
 };
-static const struct field_group filter_group = { .name = "filter", ROWS(filter_fields), .help = "Which memories are taken." };
+static const struct field_group filter_group = { .name = "filter", ROWS(filter_fields), .help = "Which memories are taken; the others are skipped, and come in when this is widened." };
 static const struct field_group *const ingestion_groups[] = { &filter_group, NULL };
 static const struct field transformation_fields[] = {
     { .name = "strategy", .type = FIELD_CHOICE, .offset = AT(strategy), .choices = strategies, .fallback = "standard",

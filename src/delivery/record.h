@@ -11,6 +11,7 @@
 #define MC_DELIVERY_RECORD_H
 
 #include "base/sha256.h"
+#include "memory/filter.h"
 #include "memory/identity.h"
 #include "memory/memory.h"
 
@@ -54,7 +55,7 @@ struct memory_row {
     int64_t batch;          /* the open batch, or the last one it flew in; 0: none yet */
     int64_t not_before_ms;  /* QUEUED: not sent earlier; 0: at once */
     int64_t settle_until_ms; /* 1.4: an earlier request for it may still arrive until then; 0: no */
-    int attempts;           /* failed processings counted so far */
+    int attempts;           /* failed processings counted so far; SKIPPED: why, enum memory_skip */
     int64_t text_size;      /* bytes of the kept text; 0: none kept (SKIPPED, or given up) */
     int64_t arrived_ms;     /* when it was first queued or skipped in this revision */
     struct slice name;      /* document name where the rule of this release does not give it; size 0: by rule */
@@ -142,6 +143,7 @@ struct run_counts {
     int64_t sent, stored, processed, failed, retried, requests, bytes;
     int64_t replaced;  /* removed at the server for the sake of a newer revision */
     int64_t removed;   /* removed for good: deleted at the source, or forgotten */
+    int64_t filtered;  /* those of skipped that the filter left out */
 };
 
 struct run_row {

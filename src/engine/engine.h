@@ -52,7 +52,7 @@ struct engine_connector {
     const char *range;            /* day, week, month, all */
     int64_t limit;
     int max_concurrency;          /* insert calls in flight; the largest of a target's connectors counts */
-    bool skip_empty;
+    struct memory_filter filter;  /* what is SKIPPED; never what is removed */
     bool replaces;                /* on_update replace; false: keep */
     enum engine_on_delete on_delete;
     int max_delete_percent;       /* of a context's memories at once, rounded up */

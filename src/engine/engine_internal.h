@@ -116,6 +116,7 @@ struct run {
     size_t present_size;            /* bytes */
     int64_t listed;                 /* elements of this try */
     int64_t taken;                  /* elements of this run, for max_items */
+    enum memory_skip skip;          /* of the memory at hand */
     struct seen { int64_t seq, updated_ms; } *seen; /* open addressing by seq: queued or replaced in this listing */
     size_t seen_size, seen_count;
 };

@@ -198,7 +198,7 @@ static struct memory_row put_memory(struct run *run, const struct memory_row *kn
     row.wanted = wanted;
     row.batch = 0;
     row.not_before_ms = 0;
-    row.attempts = 0;
+    row.attempts = state == MEMORY_SKIPPED ? (int)run->skip : 0;
     row.arrived_ms = engine->now.wall_ms;
     if (state != MEMORY_SKIPPED)
         text = (struct slice){ engine->text.data, engine->text.size };
@@ -263,25 +263,35 @@ static int is_waiting_revision(struct run *run, const struct memory_row *known, 
     return found > 0 && memcmp(waiting, revision, SHA256_SIZE) == 0 ? 1 : found < 0 ? -1 : 0;
 }
 
+/* What a filter may take back: a tombstone that would come to life again, and what waits and has never flown. What was delivered stays, also when the
+ * server lost it and it waits to be sent once more. */
+static bool is_nowhere(const struct memory_row *known)
+{
+    return known->state == MEMORY_GONE || (known->state == MEMORY_REMOVING && known->wanted == WANTED_GONE) ||
+           (known->state == MEMORY_QUEUED && known->batch == 0);
+}
+
 static enum pull_seen judge_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
 {
-    bool is_empty = connector_of(run)->skip_empty && memory->transcript.size == 0;
-
+    run->skip = memory_filter_judge(&connector_of(run)->filter, memory);
     if (known != NULL && is_waiting_revision(run, known, revision) != 0)
         return PULL_SAME;
     if (known != NULL && memcmp(known->revision, revision, SHA256_SIZE) == 0) {
-        /* skip_empty_transcripts was turned off since: what was skipped is worth sending now. */
-        if (known->state == MEMORY_SKIPPED && !is_empty)
-            return PULL_NEWER;
+        /* The filter is another one since: what was skipped is worth sending now, or for another reason not. */
+        if (known->state == MEMORY_SKIPPED && run->skip != (enum memory_skip)known->attempts)
+            return run->skip == SKIP_NOT ? PULL_NEWER : PULL_EMPTY;
+        /* Nothing of it is at the server, nor on its way there, or will be: so it stays. */
+        if (run->skip != SKIP_NOT && is_nowhere(known))
+            return PULL_EMPTY;
         /* REMOVING, wanted NEWER: this very revision is sent next. */
         if (known->wanted == WANTED_GONE || (known->wanted == WANTED_NEWER && known->state == MEMORY_FLYING))
             return PULL_BACK;
         return PULL_SAME;
     }
-    return is_empty ? PULL_EMPTY : PULL_NEWER;
+    return run->skip != SKIP_NOT ? PULL_EMPTY : PULL_NEWER;
 }
 
-static void count_action(struct run_counts *counts, enum pull_action action)
+static void count_action(struct run_counts *counts, enum pull_action action, enum memory_skip skip)
 {
     switch (action) {
     case PULL_COUNT_UNCHANGED:
@@ -293,6 +303,7 @@ static void count_action(struct run_counts *counts, enum pull_action action)
     case PULL_ADD_SKIPPED:
     case PULL_SKIP:
         counts->skipped++;
+        counts->filtered += skip != SKIP_EMPTY;
         break;
     default:
         counts->changed++;
@@ -303,7 +314,7 @@ static void count_action(struct run_counts *counts, enum pull_action action)
 static void act(struct run *run, enum pull_action action, const struct memory_row *known, const struct memory *memory,
                 const uint8_t revision[SHA256_SIZE])
 {
-    count_action(&run->row.counts, action);
+    count_action(&run->row.counts, action, run->skip);
     if (run->options.dry_run)
         return;
     assert(known != NULL || action == PULL_ADD || action == PULL_ADD_SKIPPED);

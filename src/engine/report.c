@@ -8,7 +8,8 @@ static const struct {
 } count_rows[] = {
     { "fetched", offsetof(struct run_counts, fetched) }, { "new", offsetof(struct run_counts, new_) },
     { "changed", offsetof(struct run_counts, changed) }, { "unchanged", offsetof(struct run_counts, unchanged) },
-    { "skipped", offsetof(struct run_counts, skipped) }, { "malformed", offsetof(struct run_counts, malformed) },
+    { "skipped", offsetof(struct run_counts, skipped) }, { "filtered", offsetof(struct run_counts, filtered) },
+    { "malformed", offsetof(struct run_counts, malformed) },
     { "duplicates", offsetof(struct run_counts, duplicates) }, { "sent", offsetof(struct run_counts, sent) },
     { "stored", offsetof(struct run_counts, stored) }, { "processed", offsetof(struct run_counts, processed) },
     { "failed", offsetof(struct run_counts, failed) }, { "retried", offsetof(struct run_counts, retried) },

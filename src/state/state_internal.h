@@ -90,7 +90,7 @@ int state_check(struct state *state, struct error *err);
 
 /* ---- state_file.c ---- */
 
-enum { STATE_SCHEMA = 3 };                   /* the newest version; the last row of state_migrations */
+enum { STATE_SCHEMA = 4 };                   /* the newest version; the last row of state_migrations */
 enum { STATE_APPLICATION_ID = 0x4D436F6E }; /* "MCon" in the header, so that a damaged state is told from a foreign file */
 
 enum state_file { STATE_FILE_MISSING, STATE_FILE_OURS };

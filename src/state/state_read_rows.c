@@ -11,6 +11,7 @@ static const size_t run_counters[RUN_COUNTERS] = {
     offsetof(struct run_counts, processed),  offsetof(struct run_counts, failed),    offsetof(struct run_counts, retried),
     offsetof(struct run_counts, requests),   offsetof(struct run_counts, bytes),
     offsetof(struct run_counts, replaced),   offsetof(struct run_counts, removed),
+    offsetof(struct run_counts, filtered),
 };
 
 int64_t *state_run_counter(struct run_counts *counts, size_t index)

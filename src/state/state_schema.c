@@ -64,11 +64,15 @@ static const char schema_3[] =
     "CREATE TABLE jobs(connector TEXT PRIMARY KEY, settled_ms INTEGER NOT NULL, waiting INTEGER NOT NULL, waiting_ms INTEGER NOT NULL,"
     " paused INTEGER NOT NULL, paused_until_ms INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;";
 
+/* Version 4: how many memories the filter of a connector left out. */
+static const char schema_4[] = "ALTER TABLE runs ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
     { 2, schema_2 },
-    { STATE_SCHEMA, schema_3 },
+    { 3, schema_3 },
+    { STATE_SCHEMA, schema_4 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

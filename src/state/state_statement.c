@@ -14,7 +14,7 @@
     "letter, class, ending, d.stream, d.seq, run, fingerprint, http_status, words, d.attempts, times, first_ms, last_ms, position, length, raw"
 #define RUN_COLUMNS                                                                                                                               \
     "run, connector, started_by, started_ms, finished_ms, result, error_kind, error, asked_range, asked_limit, coverage, fetched, new, changed, "      \
-    "unchanged, skipped, malformed, duplicates, sent, stored, processed, failed, retried, requests, bytes, replaced, removed"
+    "unchanged, skipped, malformed, duplicates, sent, stored, processed, failed, retried, requests, bytes, replaced, removed, filtered"
 
 /* state = 1 and state = 2 are written as numbers, not bound: only so does SQLite see that a partial index may be used. */
 static const char *const sql[STATEMENTS] = {
@@ -47,7 +47,7 @@ static const char *const sql[STATEMENTS] = {
                    "http_status=excluded.http_status, words=excluded.words, attempts=excluded.attempts, times=excluded.times, "
                    "first_ms=excluded.first_ms, last_ms=excluded.last_ms, position=excluded.position, length=excluded.length, "
                    "raw=coalesce(excluded.raw, raw)",
-    [PUT_RUN] = "INSERT OR REPLACE INTO runs(" RUN_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_RUN] = "INSERT OR REPLACE INTO runs(" RUN_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_COUNT] = "INSERT INTO counts(stream, kind, value) VALUES(?,?,?) ON CONFLICT(stream, kind) DO UPDATE SET value=value+excluded.value",
 
     [PUT_NEWER] = "INSERT OR REPLACE INTO newer(seq, revision, text) VALUES(?,?,?)",

@@ -62,7 +62,7 @@ BAD = [
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_delete: always}}\n", ["is not one of keep, confirm, propagate"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {auto_widen: wide}}\n", ["neither true nor false"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {query_range: year}}\n", ["day, week, month, all"]),
-    ("connectors:\n  - {id: a, context_id: c, ingestion: {filter: {types: [note]}}}\n", ["not in this release"]),
+    ("connectors:\n  - {id: a, context_id: c, ingestion: {filter: {since: soon}}}\n", ["filter.since", "soon", "expected a date"]),
     ("connectors:\n  - {id: a, context_id: c, transformation: {include_audio: true}}\n", ["out of scope"]),
     ('connectors:\n  - {id: a, context_id: c, transformation: {strategy: template, template: "{{colour}}"}}\n', ["template", "colour"]),
     ("connectors:\n  - {id: a, context_id: c, transformation: {template: x}}\n", ["is not used"]),

@@ -114,7 +114,7 @@ void sim_make_settings(struct sim *sim)
         .range = plan->narrow ? (sim_draw(sim, "range", 0, 0, 1) ? "day" : "week") : "all",
         .limit = plan->narrow && sim_draw(sim, "limited", 0, 0, 1) ? sim_draw(sim, "limit", 0, 3, 20) : 10000,
         .max_concurrency = (int)sim_draw(sim, "slots", 0, 1, 3),
-        .skip_empty = sim_draw(sim, "skip empty", 0, 0, 99) < 70,
+        .filter.skip_empty = sim_draw(sim, "skip empty", 0, 0, 99) < 70,
         .replaces = plan->replaces,
         .on_delete = (enum engine_on_delete)sim_draw(sim, "on delete", 0, 0, 2),
         .max_delete_percent = deletes[sim_draw(sim, "delete percent", 0, 0, 2)],

@@ -773,6 +773,32 @@ static void test_templates(void **state)
     assert_int_equal(config->engine.connectors[2].transform.strategy, TRANSFORM_STANDARD);
 }
 
+/* Dates mean whole days; without a filter everything is taken. */
+static void test_filters(void **state)
+{
+    static const char text[] = "memory_api: { api_key: k }\nconnectors:\n"
+                               "  - { id: a, context_id: a, ingestion: { skip_empty_transcripts: false } }\n"
+                               "  - { id: b, context_id: b, ingestion: { filter: { types: [note, photo], since: 1970-01-02, until: 1970-01-02 } } }\n"
+                               "  - { id: c, context_id: c, ingestion: { filter: { since: \"1970-01-01T01:00:00+01:00\" } } }\n";
+    static const char *const environment[] = { "HOME=/u", NULL };
+    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    AUTO(config) struct config *config = load(text, environment, &problems);
+    const struct memory_filter *filter;
+    (void)state;
+
+    assert_int_equal(problems.errors, 0);
+    filter = &config->engine.connectors[0].filter;
+    assert_false(filter->skip_empty || filter->has_since || filter->has_until || filter->type_count > 0);
+    filter = &config->engine.connectors[1].filter;
+    assert_true(filter->skip_empty && filter->has_since && filter->has_until);
+    assert_int_equal(filter->type_count, 2);
+    assert_string_equal(filter->types[1], "photo");
+    assert_int_equal(filter->since_ms, 86400000);
+    assert_int_equal(filter->until_ms, 2 * 86400000 - 1);
+    filter = &config->engine.connectors[2].filter;
+    assert_true(filter->has_since && !filter->has_until && filter->since_ms == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -780,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_filters),
         cmocka_unit_test(test_names_lead_to_their_servers),
         cmocka_unit_test(test_schedules_in_words),
         cmocka_unit_test(test_texts_stay_texts),

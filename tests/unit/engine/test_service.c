@@ -108,7 +108,7 @@ static struct service_connector make(const char *id, const char *context, const 
     made->contexts[0] = made->context;
     assert_int_equal(schedule_parse(schedule, &connector.schedule, &err), 0);
     connector.engine = (struct engine_connector){ .id = made->id, .contexts = made->contexts, .context_count = 1, .range = "all", .limit = 1000,
-                                                  .max_concurrency = 1, .skip_empty = true, .replaces = true, .max_delete_percent = 10, .auto_widen = true,
+                                                  .max_concurrency = 1, .filter.skip_empty = true, .replaces = true, .max_delete_percent = 10, .auto_widen = true,
                                                   .max_attempts = 3, .backoff_multiplier = 2, .max_backoff_ms = 1000 };
     connector.definition = made->definition;
     connector.schedule_words = "as a test wants it";
