@@ -291,32 +291,36 @@ void api_state_failed(struct api_request *request, struct api_answer *answer, co
 
 /* ---- Orders ---- */
 
-bool api_order(struct api_request *request, struct api_answer *answer, struct order *order)
+void api_refuse_order(struct api_request *request, struct api_answer *answer, const struct order *order)
 {
-    enum order_end end;
-
-    order->trigger = "api";
-    end = service_order(request->api->settings.service, order);
-    switch (end) {
-    case ORDER_DONE:
-        return true;
+    switch (order->end) {
     case ORDER_UNKNOWN:
         api_problem(request, answer, PROBLEM_UNKNOWN_CONNECTOR, "there is no connector \"%.64s\"", order->connector != NULL ? order->connector : "");
-        return false;
+        break;
     case ORDER_CONFLICT:
         if (order->ret_run > 0)
             api_header(answer, "Location", "/api/v1/connectors/%s/runs/%lld", order->connector, (long long)order->ret_run);
         api_problem(request, answer, order->ret_run > 0 ? PROBLEM_RUNNING : PROBLEM_CONFLICT, "%s", order->words);
-        return false;
+        break;
     case ORDER_STALE:
         api_problem(request, answer, PROBLEM_STALE, "it was changed in between; read it again");
-        return false;
+        break;
     default:
         log_error("api", request->id, "an order failed: %s", order->words);
         api_header(answer, "Retry-After", "5");
-        api_problem(request, answer, PROBLEM_UNAVAILABLE, "%s", order->words[0] != '\0' ? order->words : "the service did not answer in time; whether it was done is not known");
-        return false;
+        api_problem(request, answer, PROBLEM_UNAVAILABLE, "%s",
+                    order->words[0] != '\0' ? order->words : "the service did not answer in time; whether it was done is not known");
+        break;
     }
+}
+
+bool api_order(struct api_request *request, struct api_answer *answer, struct order *order)
+{
+    order->trigger = "api";
+    if (service_order(request->api->settings.service, order) == ORDER_DONE)
+        return true;
+    api_refuse_order(request, answer, order);
+    return false;
 }
 
 /* ---- Life ---- */

@@ -205,6 +205,7 @@ bool api_etag(struct api_request *request, struct api_answer *answer, const char
 bool api_if_match(struct api_request *request, struct api_answer *answer, const char *tag);
 /* Gives the order and turns whatever is not DONE into a problem (false). */
 bool api_order(struct api_request *request, struct api_answer *answer, struct order *order);
+void api_refuse_order(struct api_request *request, struct api_answer *answer, const struct order *order); /* the problem of one that is not DONE */
 
 /* ---- api_target.c: pure ---- */
 int api_target_parse(const char *target, struct api_target *ret_target, struct error *err);

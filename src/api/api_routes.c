@@ -25,6 +25,9 @@ static const struct api_parameter memory = { .name = "memory", .type = API_TEXT,
 static const struct api_parameter since = { .name = "since", .type = API_TIME, .help = "Only letters that were met at or after this time." };
 static const struct api_parameter closed = { .name = "closed", .type = API_BOOLEAN, .help = "Also those that were retried, discarded or solved themselves." };
 
+static const struct api_parameter purge = { .name = "purge", .type = API_BOOLEAN, .help = "Also forget what was processed; the documents in LightRAG stay." };
+
+static const struct api_parameter *const of_delete[] = { &purge, NULL };
 static const struct api_parameter *const of_connectors[] = { &limit, &cursor, &state, &managed_by, &q_connector, NULL };
 static const struct api_parameter *const of_runs[] = { &limit, &cursor, &result, NULL };
 static const struct api_parameter *const of_memories[] = { &limit, &cursor, &status, &q_memory, &context, NULL };
@@ -37,9 +40,25 @@ const struct api_route api_routes[] = {
     { .method = "GET", .path = PREFIX "/connectors", .operation = "listConnectors", .tag = "connectors", .handle = handle_connectors, .access = API_READ,
       .is_slow = true, .parameters = of_connectors, .summary = "Which connectors there are", .help = "In the order of their ids.",
       .answers = { { 200, "Connectors", NULL, "A page of them." } } },
+    { .method = "POST", .path = PREFIX "/connectors", .operation = "createConnector", .tag = "connectors", .handle = handle_create, .access = API_WRITE,
+      .is_slow = true, .body = API_MUST_BODY, .body_schema = "ConnectorSettings", .summary = "Make one",
+      .help = "With the settings that stand under connectors: in the configuration file. It is kept in the state, survives a restart, and runs on its schedule. "
+              "It may name only sources and targets of the configuration.",
+      .answers = { { 201, "Connector", NULL, "It is there; Location says where." } } },
     { .method = "GET", .path = CONNECTOR, .operation = "getConnector", .tag = "connectors", .handle = handle_connector, .access = API_READ,
       .summary = "The settings of one", .help = "As they stand in the configuration, with all defaults; with an ETag, for If-Match and If-None-Match.",
       .answers = { { 200, "Connector", NULL, "Its settings." }, { 304, NULL, NULL, "If-None-Match named what is there." } } },
+    { .method = "PUT", .path = CONNECTOR, .operation = "replaceConnector", .tag = "connectors", .handle = handle_replace, .access = API_WRITE, .is_slow = true,
+      .body = API_MUST_BODY, .body_schema = "ConnectorSettings", .is_conditional = true, .summary = "Replace its settings",
+      .help = "What is left out gets its default. 409 for one of the configuration file, and while a run is under way.",
+      .answers = { { 200, "Connector", NULL, "Its settings now." } } },
+    { .method = "PATCH", .path = CONNECTOR, .operation = "changeConnector", .tag = "connectors", .handle = handle_patch, .access = API_WRITE, .is_slow = true,
+      .body = API_MUST_BODY, .body_schema = "ConnectorPatch", .is_conditional = true, .summary = "Change some of its settings",
+      .help = "A JSON merge patch (RFC 7396): null brings a default back.", .answers = { { 200, "Connector", NULL, "Its settings now." } } },
+    { .method = "DELETE", .path = CONNECTOR, .operation = "deleteConnector", .tag = "connectors", .handle = handle_delete, .access = API_WRITE, .is_slow = true,
+      .is_conditional = true, .parameters = of_delete, .summary = "Delete it",
+      .help = "What it carried stays known, so that a connector of the same contexts doubles nothing; the documents in LightRAG stay.",
+      .answers = { { 204, NULL, NULL, "It is gone." } } },
 
     { .method = "POST", .path = CONNECTOR "/trigger", .operation = "triggerRun", .tag = "actions", .handle = handle_trigger, .access = API_WRITE, .is_slow = true,
       .body = API_MAY_BODY, .body_schema = "Trigger", .summary = "Run it now",
@@ -57,6 +76,9 @@ const struct api_route api_routes[] = {
       .body = API_MUST_BODY, .body_schema = "Reset", .summary = "Forget what was processed",
       .help = "The next listing brings it again, and look-ups find what LightRAG has: the documents there stay. 409 while a run is under way, or memories are on their way.",
       .answers = { { 200, "Forgotten", NULL, "How many memories." } } },
+    { .method = "POST", .path = CONNECTOR "/test", .operation = "testConnector", .tag = "actions", .handle = handle_test, .access = API_WRITE, .is_slow = true,
+      .summary = "Do both servers answer?", .help = "With the keys that are configured. Nothing is written, nothing sent. Takes up to half a minute.",
+      .answers = { { 200, "Test", NULL, "What each said; 200 also where one does not answer." } } },
 
     { .method = "GET", .path = CONNECTOR "/status", .operation = "getStatus", .tag = "runs", .handle = handle_status, .access = API_READ,
       .summary = "How it stands", .help = "The same shape as the command status --json.", .answers = { { 200, "Status", NULL, "Now." } } },

@@ -1,6 +1,8 @@
 /* api_schemas.c - the shapes of bodies and answers: checks, OpenAPI and docs/api.md come from here. */
 #include "api/api_internal.h"
 
+#include "config/config_connector.h"
+
 #include <string.h>
 
 #define SCHEMA(variable, named, table, ...) \
@@ -291,11 +293,55 @@ static const struct api_member reset_members[] = {
 };
 SCHEMA(reset_schema, "Reset", reset_members, .help = "What is to be forgotten.");
 
+static const struct api_member test_source_members[] = {
+    { .name = "name", .type = API_TEXT, .help = "default, or a name of sources." },
+    { .name = "ok", .type = API_BOOLEAN, .help = "It answers for the context, with the key." },
+    { .name = "seconds", .type = API_NUMBER, .help = "How long that took." },
+    { .name = "message", .type = API_TEXT, .help = "What is wrong, and what to do." },
+};
+SCHEMA(test_source_schema, "TestSource", test_source_members, .help = "Its Memory API.");
+
+static const struct api_member test_target_members[] = {
+    { .name = "name", .type = API_TEXT, .help = "default, or a name of targets." },
+    { .name = "ok", .type = API_BOOLEAN, .help = "It answers, and takes the key." },
+    { .name = "seconds", .type = API_NUMBER, .help = "How long that took." },
+    { .name = "version", .type = API_TEXT, .is_null_too = true, .help = "LightRAG's core version." },
+    { .name = "message", .type = API_TEXT, .help = "What is wrong, and what to do." },
+};
+SCHEMA(test_target_schema, "TestTarget", test_target_members, .help = "Its LightRAG.");
+
+static const struct api_member test_members[] = {
+    { .name = "connector", .type = API_TEXT, .help = "Its id." },
+    { .name = "source", .type = API_OBJECT, .of = "TestSource", .help = "Its Memory API." },
+    { .name = "target", .type = API_OBJECT, .of = "TestTarget", .help = "Its LightRAG." },
+    { .name = "ok", .type = API_BOOLEAN, .help = "Both." },
+};
+SCHEMA(test_schema, "Test", test_members, .help = "Whether both servers answer.");
+
+/* ---- Of other tables ---- */
+
+static void write_settings(struct json_writer *writer)
+{
+    config_connector_write_schema(writer, CONFIG_CONNECTOR_SETTINGS);
+}
+
+static void write_patch(struct json_writer *writer)
+{
+    config_connector_write_schema(writer, CONFIG_CONNECTOR_PATCH);
+}
+
+static void write_shown(struct json_writer *writer)
+{
+    config_connector_write_schema(writer, CONFIG_CONNECTOR_SHOWN);
+}
+
+static const struct api_schema settings_schema = { .name = "ConnectorSettings", .write = write_settings };
+static const struct api_schema patch_schema = { .name = "ConnectorPatch", .write = write_patch };
+static const struct api_schema connector_schema = { .name = "Connector", .write = write_shown };
 static const struct api_schema openapi_schema = { .name = "OpenApi", .is_open = true, .help = "An OpenAPI 3.1 document." };
-static const struct api_schema connector_schema = { .name = "Connector", .is_open = true, .help = "The settings of a connector, as under connectors: in the configuration." };
 
 const struct api_schema *const api_schemas[] = {
-    &connector_schema, &rows_schema, &row_schema, &status_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
+    &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
     &report_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
     &retried_schema, &discarded_schema, &forgotten_schema, &trigger_schema, &triggered_schema, &pause_schema, &plan_schema, &cancelled_schema, &reset_schema,
     &problem_schema, &mistake_schema, &openapi_schema, NULL,

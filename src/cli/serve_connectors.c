@@ -2,80 +2,80 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "schedule/schedule.h"
-#include "schedule/zone.h"
+#include "config/config_connector.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* What a connector of the file owns beside the configuration. */
-struct file_connector {
-    struct zone *zone;
-    char words[160];
+struct making {
+    struct serve_connectors *connectors;
+    const struct config *config;
 };
 
-static void free_file_connector(void *owner)
+static void add(struct serve_connectors *connectors, const struct service_connector *connector)
 {
-    struct file_connector *connector = owner;
-
-    zone_free(connector->zone);
-    mem_free(connector);
+    connectors->items = mem_grow(connectors->items, connectors->count, &connectors->capacity, sizeof *connectors->items);
+    connectors->items[connectors->count++] = *connector;
 }
 
-static int read_schedule(const struct connector_settings *settings, struct schedule *ret_schedule, struct error *err)
+/* What the file says wins over what was made by API: who edits it knows what he wants. */
+static bool is_taken(const struct making *making, const struct service_connector *fresh)
 {
-    *ret_schedule = (struct schedule){ .kind = SCHEDULE_MANUAL };
-    if (settings->schedule_type == CONFIG_SCHEDULE_CRON)
-        return schedule_parse(settings->cron, ret_schedule, err);
-    if (settings->schedule_type == CONFIG_SCHEDULE_INTERVAL)
-        return schedule_from_interval(settings->interval_hours > 0 ? (int64_t)(settings->interval_hours * 3600) * 1000 : settings->interval_ms, ret_schedule, err);
-    return 0;
+    size_t count = making->config->engine.connector_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct service_connector *other = &making->connectors->items[i]; /* those of the file stand first */
+        if (strcmp(other->engine.id, fresh->engine.id) == 0) {
+            log_warn("cli", fresh->engine.id, "the connector of this name that was made by API is left out: the configuration file has one, too");
+            return true;
+        }
+        if (!fresh->enabled || !other->enabled || other->engine.source != fresh->engine.source || other->engine.target != fresh->engine.target)
+            continue;
+        for (size_t a = 0; a < fresh->engine.context_count; a++)
+            for (size_t b = 0; b < other->engine.context_count; b++)
+                if (strcmp(fresh->engine.contexts[a], other->engine.contexts[b]) == 0) {
+                    log_warn("cli", fresh->engine.id, "this connector, made by API, is left out: connector %s of the configuration file carries its context, too",
+                             other->engine.id);
+                    return true;
+                }
+    }
+    return false;
 }
 
-/* The prefix of an expression wins over the setting. */
-static int open_zone(const struct connector_settings *settings, const struct schedule *schedule, struct zone **ret_zone, struct error *err)
+static bool take_stored(void *context, const struct connector_row *row)
 {
-    const char *name = schedule->zone[0] != '\0' ? schedule->zone : settings->timezone;
+    struct making *making = context;
+    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    struct service_connector fresh = { 0 };
 
-    return zone_open(NULL, name[0] != '\0' ? name : "UTC", ret_zone, err);
-}
-
-static int make_from_file(const struct config *config, size_t index, struct service_connector *ret_connector, struct error *err)
-{
-    const struct connector_settings *settings = config_connector(config, index);
-    struct file_connector *owner;
-    struct schedule schedule;
-    struct zone *zone = NULL;
-
-    if (read_schedule(settings, &schedule, err) < 0 || open_zone(settings, &schedule, &zone, err) < 0)
-        return error_wrap(err, "connectors[%zu] (%s)", index, settings->id);
-    owner = mem_alloc(sizeof *owner);
-    owner->zone = zone;
-    *ret_connector = (struct service_connector){
-        .engine = config->engine.connectors[index], .enabled = settings->enabled, .is_from_file = true, .schedule = schedule, .zone = zone,
-        .overlap = settings->overlap == 1 ? OVERLAP_BUFFER_ONE : OVERLAP_SKIP, .catch_up_ms = settings->catch_up_ms, .jitter_ms = settings->jitter_ms,
-        .version = 1, .description = settings->description,
-        .schedule_words = config_schedule_words(settings, owner->words, sizeof owner->words), .owner = owner, .owner_free = free_file_connector,
-    };
-    return 0;
+    if (config_connector_from_json(making->config, row->definition, strlen(row->definition), &fresh, &problems) < 0) {
+        log_warn("cli", row->id, "this connector, made by API, does not fit the configuration any more and is left out: %s: %s",
+                 problems.count > 0 ? problems.items[0].path : "", problems.count > 0 ? problems.items[0].message : "it cannot be read");
+        return true;
+    }
+    fresh.version = row->version;
+    if (is_taken(making, &fresh))
+        config_connector_release(&fresh);
+    else
+        add(making->connectors, &fresh);
+    return true;
 }
 
 int serve_connectors_make(struct serve_connectors *connectors, const struct config *config, struct state *state, struct error *err)
 {
-    (void)state;
+    struct making making = { connectors, config };
+
     for (size_t i = 0; i < config->engine.connector_count; i++) {
-        connectors->items = mem_grow(connectors->items, connectors->count, &connectors->capacity, sizeof *connectors->items);
-        if (make_from_file(config, i, &connectors->items[connectors->count], err) < 0)
+        struct service_connector connector = { 0 };
+        if (config_connector_from_file(config, i, &connector, err) < 0)
             return -1;
-        connectors->count++;
+        add(connectors, &connector);
     }
-    return 0;
+    return state_each_connector(state, take_stored, &making, err);
 }
 
 void serve_connectors_done(struct serve_connectors *connectors)
 {
     for (size_t i = 0; i < connectors->count; i++)
-        if (connectors->items[i].owner_free != NULL)
-            connectors->items[i].owner_free(connectors->items[i].owner);
+        config_connector_release(&connectors->items[i]);
     mem_free(connectors->items);
 }

@@ -3,11 +3,12 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "schedule/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID_MAXIMUM = 64, CRON_FIELDS = 5 };
+enum { ID_MAXIMUM = 64 };
 
 struct checker {
     const struct config *config;
@@ -101,29 +102,7 @@ static void check_sources(const struct checker *checker)
     }
 }
 
-/* ---- Schedules: the parser of expressions comes with the scheduler; here only what can be no expression ---- */
-
-static size_t count_words(const char *text)
-{
-    size_t words = 0;
-
-    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-        text += strcspn(text, " ");
-        words++;
-    }
-    return words;
-}
-
-static bool looks_like_cron(const char *cron)
-{
-    static const char *const names[] = { "@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually" };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-        if (strcmp(cron, names[i]) == 0)
-            return true;
-    return count_words(cron) == CRON_FIELDS &&
-           strspn(cron, "0123456789*,-/? ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#") == strlen(cron);
-}
+/* ---- Schedules ---- */
 
 static bool looks_like_zone(const char *zone)
 {
@@ -135,12 +114,13 @@ static void check_schedule(const struct checker *checker, const struct connector
 {
     AUTO_STRING char *cron = mem_format("connectors[%zu].schedule.cron", index);
     AUTO_STRING char *zone = mem_format("connectors[%zu].schedule.timezone", index);
+    struct schedule schedule;
+    struct error err = { 0 };
 
     if (connector->schedule_type == CONFIG_SCHEDULE_CRON && connector->cron[0] == '\0')
         config_error(checker->problems, place_of(checker, cron), cron, "is missing: the type of this schedule is cron");
-    else if (connector->cron[0] != '\0' && !looks_like_cron(connector->cron))
-        config_error(checker->problems, place_of(checker, cron), cron,
-                     "\"%.60s\" is no cron expression: minute, hour, day, month, day of the week (\"0 9,17 * * 1-5\"), or @daily", connector->cron);
+    else if (connector->cron[0] != '\0' && schedule_parse(connector->cron, &schedule, &err) < 0)
+        config_error(checker->problems, place_of(checker, cron), cron, "%s", err.message);
     if (!looks_like_zone(connector->timezone))
         config_error(checker->problems, place_of(checker, zone), zone, "\"%.60s\" is no time zone: expected a name such as Europe/Berlin", connector->timezone);
 }

@@ -105,15 +105,15 @@ int state_each_letter(struct state *state, const struct letter_filter *filter,
 /* Newest first; connector NULL: all. */
 int state_each_run(struct state *state, const char *connector, size_t limit, bool (*each)(void *context, const struct run_row *row),
                    void *context, struct error *err);
+/* The same, from the newest one below before on: the next page. */
+int state_each_run_before(struct state *state, const char *connector, int64_t before, size_t limit,
+                          bool (*each)(void *context, const struct run_row *row), void *context, struct error *err);
 /* When the connector's last run ended that brought everything or most of it; 0: never. 0 or -1. */
 int state_last_success(struct state *state, const char *connector, int64_t *ret_finished_ms, struct error *err);
 /* Connectors made by API, in order of their ids. */
 int state_each_connector(struct state *state, bool (*each)(void *context, const struct connector_row *row), void *context, struct error *err);
 /* Where a connector's schedule stands. 1, 0 or -1. */
 int state_get_job(struct state *state, const char *connector, struct job_row *ret_row, struct error *err);
-/* The same, from the newest one below before on: the next page. */
-int state_each_run_before(struct state *state, const char *connector, int64_t before, size_t limit,
-                          bool (*each)(void *context, const struct run_row *row), void *context, struct error *err);
 /* Runs without an end: what recovery marks as interrupted. */
 int state_each_open_run(struct state *state, bool (*each)(void *context, const struct run_row *row), void *context, struct error *err);
 

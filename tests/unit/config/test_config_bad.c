@@ -224,9 +224,10 @@ static const struct { const char *yaml, *problems; } rows[] = {
     { "connectors: [{ id: a, context_id: c, schedule: { type: cron } }]\n",
       "c.yaml:1:48: connectors[0].schedule.cron: is missing: the type of this schedule is cron" },
     { "connectors: [{ id: a, context_id: c, schedule: { type: cron, cron: \"0 9\" } }]\n",
-      "c.yaml:1:68: connectors[0].schedule.cron: \"0 9\" is no cron expression: minute, hour, day, month, day of the week (\"0 9,17 * * 1-5\"), or @daily" },
+      "c.yaml:1:68: connectors[0].schedule.cron: schedule, column 1: \"0 9\" is no schedule: 2 fields; expected an interval (15m), cron (\"30 2 * * 1-5\"), "
+      "@daily or manual, cron having five fields (minute hour day month weekday) or six (a second in front)" },
     { "connectors: [{ id: a, context_id: c, schedule: { type: cron, cron: \"0 9 * * 1-5; rm\" } }]\n",
-      "c.yaml:1:68: connectors[0].schedule.cron: \"0 9 * * 1-5; rm\" is no cron expression: minute, hour, day, month, day of the week (\"0 9,17 * * 1-5\"), or @daily" },
+      "c.yaml:1:68: connectors[0].schedule.cron: schedule, column 11, month: \"5;\" is no number: expected 1 to 12 or jan to dec, *, ranges 1-5, lists 1,2 and steps /5" },
     { "connectors: [{ id: a, context_id: c, schedule: { timezone: ../../etc/passwd } }]\n",
       "c.yaml:1:60: connectors[0].schedule.timezone: \"../../etc/passwd\" is no time zone: expected a name such as Europe/Berlin" },
     { "connectors: [{ id: a, context_id: c, schedule: hourly }]\n", "c.yaml:1:48: connectors[0].schedule: expected a mapping" },
