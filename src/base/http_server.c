@@ -21,6 +21,7 @@ enum {
     WATCH_MS = 1000,               /* how often slow connections and left ones are looked for */
     RESET_DELAY_MS = 100,          /* a reset sweeps away what the peer has not read: give it time to */
     PRODUCE_BLOCK = 32 << 10,
+    STREAM_BLOCK = 1 << 10,        /* many of them wait at the same time */
 };
 
 /* ---- The timer: suspended and slow connections ---- */
@@ -32,15 +33,30 @@ static int fd_of(struct MHD_Connection *connection)
     return info != NULL ? (int)info->connect_fd : -1;
 }
 
+/* Under the lock. */
+static void suspend_locked(struct http_server *server, const struct waiting *waiting)
+{
+    MHD_suspend_connection(waiting->connection);
+    server->waiting = mem_grow(server->waiting, server->count, &server->capacity, sizeof *server->waiting);
+    server->waiting[server->count++] = *waiting;
+    (void)pthread_cond_signal(&server->changed);
+}
+
 static void suspend(struct http_server *server, struct MHD_Connection *connection, int64_t due_mono)
 {
+    const struct waiting waiting = { .connection = connection, .fd = fd_of(connection), .due_mono = due_mono, .is_watched = due_mono == INT64_MAX };
+
     (void)pthread_mutex_lock(&server->lock);
-    if (!server->is_ending) {
-        MHD_suspend_connection(connection);
-        server->waiting = mem_grow(server->waiting, server->count, &server->capacity, sizeof *server->waiting);
-        server->waiting[server->count++] = (struct waiting){ connection, fd_of(connection), due_mono };
-        (void)pthread_cond_signal(&server->changed);
-    }
+    if (!server->is_ending)
+        suspend_locked(server, &waiting);
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+void http_server_wake(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    server->wakes++;
+    (void)pthread_cond_signal(&server->changed);
     (void)pthread_mutex_unlock(&server->lock);
 }
 
@@ -60,15 +76,15 @@ static int64_t resume_due(struct http_server *server, int64_t now)
 
     for (size_t i = 0; i < server->count; i++) {
         struct waiting *waiting = &server->waiting[i];
-        bool is_endless = waiting->due_mono == INT64_MAX;
-        if (server->is_ending || waiting->due_mono <= now || (is_endless && has_left(waiting->fd))) {
+        bool is_woken = waiting->is_stream && waiting->wakes != server->wakes;
+        if (server->is_ending || is_woken || waiting->due_mono <= now || (waiting->is_watched && has_left(waiting->fd))) {
             MHD_resume_connection(waiting->connection);
             continue;
         }
-        if (is_endless && now + WATCH_MS < next)
-            next = now + WATCH_MS;
-        else if (waiting->due_mono < next)
+        if (waiting->due_mono < next)
             next = waiting->due_mono;
+        if (waiting->is_watched && now + WATCH_MS < next)
+            next = now + WATCH_MS;
         server->waiting[kept++] = *waiting;
     }
     server->count = kept;
@@ -179,6 +195,7 @@ struct body {
     int64_t (*produce)(void *producer, uint64_t position, char *buffer, size_t room);
     void (*producer_free)(void *producer);
     void *producer;
+    int64_t later_ms;
     bool has_waited;
 };
 
@@ -219,11 +236,47 @@ static int act_fault(struct body *body)
     return 1;
 }
 
+/* Whoever wakes the stream after it was asked and before it is suspended has counted on, and it is asked once more. */
+static ssize_t read_stream(struct body *body, uint64_t position, char *buffer, size_t room)
+{
+    struct http_server *server = body->server;
+    struct waiting waiting = { .connection = body->connection, .fd = fd_of(body->connection), .is_watched = true, .is_stream = true };
+    bool is_suspended = false;
+
+    set_phase(server, body->connection, LINK_ANSWER); /* what was produced before has been sent */
+    while (!is_suspended) {
+        bool is_ending;
+        int64_t made;
+        (void)pthread_mutex_lock(&server->lock);
+        waiting.wakes = server->wakes;
+        is_ending = server->is_ending;
+        (void)pthread_mutex_unlock(&server->lock);
+        if (is_ending)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (has_left(waiting.fd))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        made = body->produce(body->producer, position, buffer, room);
+        if (made > 0 && server->settings.answer_timeout_ms > 0)
+            set_phase(server, body->connection, LINK_SENDING);
+        if (made != HTTP_SERVER_LATER)
+            return made > 0 ? (ssize_t)made : made == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+        waiting.due_mono = clock_monotonic_ms() + body->later_ms;
+        (void)pthread_mutex_lock(&server->lock);
+        is_suspended = !server->is_ending && waiting.wakes == server->wakes;
+        if (is_suspended)
+            suspend_locked(server, &waiting);
+        (void)pthread_mutex_unlock(&server->lock);
+    }
+    return 0;
+}
+
 static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t room)
 {
     struct body *body = context;
     size_t left;
 
+    if (body->later_ms > 0)
+        return read_stream(body, position, buffer, room);
     if (body->fault != HTTP_SERVER_WELL) {
         int turn = position >= body->next_cut ? act_fault(body) : 1;
         if (turn <= 0)
@@ -275,14 +328,14 @@ static mhd_result send_answer(struct http_server_request *request)
         .server = request->server, .connection = request->connection, .text = answer->body, .cut_after = answer->cut_after,
         .fault = answer->fault != HTTP_SERVER_LEAVE ? answer->fault : HTTP_SERVER_WELL,
         .next_cut = answer->cut_after, .delay_ms = answer->delay_ms,
-        .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer,
+        .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer, .later_ms = answer->later_ms,
     };
     size = answer->produce != NULL || answer->fault == HTTP_SERVER_CUT_CHUNKED ? MHD_SIZE_UNKNOWN : body->text.size;
     if (size != MHD_SIZE_UNKNOWN && request->server->settings.answer_timeout_ms > 0)
         set_phase(request->server, request->connection, LINK_SENDING);
     text_init(&answer->body, 0);
     answer->producer_free = NULL;
-    response = MHD_create_response_from_callback(size, PRODUCE_BLOCK, read_body, body, free_body);
+    response = MHD_create_response_from_callback(size, answer->later_ms > 0 ? STREAM_BLOCK : PRODUCE_BLOCK, read_body, body, free_body);
     if (response == NULL)
         return MHD_NO;
     (void)MHD_add_response_header(response, "Content-Type", answer->content_type != NULL ? answer->content_type : "application/json");

@@ -55,7 +55,13 @@ struct http_server_answer {
     int64_t (*produce)(void *producer, uint64_t position, char *buffer, size_t room);
     void (*producer_free)(void *producer);
     void *producer;
+    /* > 0: produce may also return HTTP_SERVER_LATER: it has nothing to say now and is asked again after http_server_wake, at the latest after this long.
+     * Such a stream costs no thread while it waits; it ends when its client leaves, when the server ends, or when a piece of it was not read within
+     * answer_timeout_ms: that piece is all that is kept for a slow client. */
+    int64_t later_ms;
 };
+
+enum { HTTP_SERVER_LATER = -2 };
 
 /* A header that is copied; more than fit are left out (and logged). */
 void http_server_add_header(struct http_server_answer *answer, const char *name, const char *value);
@@ -75,7 +81,7 @@ struct http_server_settings {
     unsigned per_address;          /* connections of one address; 0: 128 */
     size_t target_maximum;         /* a longer path and query is refused (414) */
     size_t header_maximum;         /* more header lines are refused (431) */
-    int64_t answer_timeout_ms;     /* for the whole of an answer that has a length, however slowly it is read */
+    int64_t answer_timeout_ms;     /* for the whole of an answer that has a length, however slowly it is read; for each piece of a stream with later_ms */
     /* Fills the body of what the server itself refuses (400, 413, 414, 431, 503); without it {"detail":words}. Any thread of the server. */
     void (*refuse)(void *context, int status, const char *words, struct http_server_answer *answer);
     /* true: the handler runs in one of the workers while the connection waits. Called in the server's thread. */
@@ -85,7 +91,9 @@ struct http_server_settings {
 
 int http_server_start(const struct http_server_settings *settings, struct http_server **ret_server, struct error *err);
 uint16_t http_server_port(const struct http_server *server);
-void http_server_free(struct http_server *server); /* waits for handlers under way */
+/* Any thread: every stream that said HTTP_SERVER_LATER is asked again, soon. Does not wait. */
+void http_server_wake(struct http_server *server);
+void http_server_free(struct http_server *server); /* waits for handlers under way; streams end at once */
 AUTO_DEFINE(http_server)
 
 #endif

@@ -25,6 +25,9 @@ struct waiting {
     struct MHD_Connection *connection;
     int fd;
     int64_t due_mono;              /* INT64_MAX: until the peer leaves or the server ends */
+    bool is_watched;               /* resumed also when its peer has left */
+    bool is_stream;                /* resumed also when somebody wakes it: */
+    uint64_t wakes;                /* more than these */
 };
 
 struct http_server {
@@ -38,6 +41,7 @@ struct http_server {
     bool is_ending;
     struct waiting *waiting;       /* suspended connections */
     size_t count, capacity;
+    uint64_t wakes;                /* how often http_server_wake was called */
     struct link links;             /* ring of the open connections; this one is none */
 
     struct http_server_work *work; /* NULL: no workers */
