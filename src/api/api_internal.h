@@ -49,6 +49,7 @@ struct api_schema {
     const struct api_member *members;
     size_t count;
     const char *help;
+    bool has_counters;             /* also all of engine/report.h */
     bool is_open;                  /* further members of unknown names */
     void (*write)(struct json_writer *writer); /* instead of members: the whole schema (connectors, by the tables of the configuration) */
 };

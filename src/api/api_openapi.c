@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "base/mem.h"
+#include "engine/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,7 @@ static bool is_body(const struct api_schema *schema)
 void api_write_schema(struct json_writer *writer, const char *key, const struct api_schema *schema)
 {
     bool in_body = is_body(schema);
+    size_t counters = schema->has_counters ? report_counter_count : 0;
     size_t required = 0;
 
     if (schema->write != NULL) {
@@ -140,16 +142,20 @@ void api_write_schema(struct json_writer *writer, const char *key, const struct 
     json_write_string(writer, "type", "object");
     if (schema->help != NULL)
         json_write_string(writer, "description", schema->help);
-    if (schema->count > 0) {
+    if (schema->count > 0 || counters > 0) {
         json_write_open_object(writer, "properties");
         for (size_t i = 0; i < schema->count; i++) {
             write_member(writer, &schema->members[i]);
             required += in_body ? schema->members[i].is_required : !schema->members[i].is_optional;
         }
+        for (size_t i = 0; i < counters; i++)
+            write_member(writer, &(struct api_member){ .name = report_counters[i].name, .type = API_INTEGER, .help = report_counters[i].help });
         json_write_close(writer);
     }
-    if (required > 0) {
+    if (required + counters > 0) {
         json_write_open_array(writer, "required");
+        for (size_t i = 0; i < counters; i++)
+            json_write_string(writer, NULL, report_counters[i].name);
         for (size_t i = 0; i < schema->count; i++)
             if (in_body ? schema->members[i].is_required : !schema->members[i].is_optional)
                 json_write_string(writer, NULL, schema->members[i].name);

@@ -62,26 +62,7 @@ SCHEMA(rows_schema, "Connectors", rows_members, .help = "A page of connectors.")
 
 /* ---- Status and runs ---- */
 
-#define REPORT_COUNTS                                                                                                                                    \
-    { .name = "fetched", .type = API_INTEGER, .help = "Elements of the listing." },                                                                    \
-    { .name = "new", .type = API_INTEGER, .help = "Memories that were not known." },                                                                   \
-    { .name = "changed", .type = API_INTEGER, .help = "Known ones with another revision." },                                                           \
-    { .name = "unchanged", .type = API_INTEGER, .help = "Known ones." },                                                                               \
-    { .name = "skipped", .type = API_INTEGER, .help = "Without words." },                                                                              \
-    { .name = "malformed", .type = API_INTEGER, .help = "No memories: dead letters." },                                                                \
-    { .name = "duplicates", .type = API_INTEGER, .help = "More than once in the listing." },                                                           \
-    { .name = "sent", .type = API_INTEGER, .help = "Documents sent, tries included." },                                                                \
-    { .name = "stored", .type = API_INTEGER, .help = "Proven to be stored at LightRAG." },                                                             \
-    { .name = "processed", .type = API_INTEGER, .help = "Proven to be in the graph." },                                                                \
-    { .name = "failed", .type = API_INTEGER, .help = "Dead letters." },                                                                                \
-    { .name = "retried", .type = API_INTEGER, .help = "Sent again." },                                                                                 \
-    { .name = "replaced", .type = API_INTEGER, .help = "Removed at LightRAG for the sake of a newer revision." },                                      \
-    { .name = "removed", .type = API_INTEGER, .help = "Removed for good." },                                                                           \
-    { .name = "requests", .type = API_INTEGER, .help = "HTTP requests." },                                                                             \
-    { .name = "bytes", .type = API_INTEGER, .help = "Of the listing." }
-
-static const struct api_member counts_members[] = { REPORT_COUNTS };
-SCHEMA(counts_schema, "Counts", counts_members, .help = "What a run counted.");
+static const struct api_schema counts_schema = { .name = "Counts", .has_counters = true, .help = "What a run counted." };
 
 static const struct api_member report_members[] = {
     { .name = "run", .type = API_INTEGER, .help = "Its number." },
@@ -94,10 +75,9 @@ static const struct api_member report_members[] = {
     { .name = "error", .type = API_TEXT, .is_null_too = true, .help = "Why it failed." },
     { .name = "range", .type = API_TEXT, .help = "What was asked of the source." },
     { .name = "limit", .type = API_INTEGER, .help = "Likewise." },
-    REPORT_COUNTS,
     { .name = "coverage", .type = API_TEXT, .is_null_too = true, .help = "complete, partial, limited, failed." },
 };
-SCHEMA(report_schema, "Report", report_members, .help = "The report of a run.");
+SCHEMA(report_schema, "Report", report_members, .has_counters = true, .help = "The report of a run.");
 
 static const struct api_member runs_members[] = { { .name = "runs", .type = API_LIST, .of = "Report", .help = "The newest first." }, NEXT_CURSOR };
 SCHEMA(runs_schema, "Runs", runs_members, .help = "A page of runs.");

@@ -2,27 +2,34 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    size_t offset;
-} count_rows[] = {
-    { "fetched", offsetof(struct run_counts, fetched) }, { "new", offsetof(struct run_counts, new_) },
-    { "changed", offsetof(struct run_counts, changed) }, { "unchanged", offsetof(struct run_counts, unchanged) },
-    { "skipped", offsetof(struct run_counts, skipped) }, { "filtered", offsetof(struct run_counts, filtered) },
-    { "malformed", offsetof(struct run_counts, malformed) },
-    { "duplicates", offsetof(struct run_counts, duplicates) }, { "sent", offsetof(struct run_counts, sent) },
-    { "stored", offsetof(struct run_counts, stored) }, { "processed", offsetof(struct run_counts, processed) },
-    { "failed", offsetof(struct run_counts, failed) }, { "retried", offsetof(struct run_counts, retried) },
-    { "replaced", offsetof(struct run_counts, replaced) }, { "removed", offsetof(struct run_counts, removed) },
-    { "requests", offsetof(struct run_counts, requests) }, { "bytes", offsetof(struct run_counts, bytes) },
+#define COUNTER(named, member, words) { .name = named, .offset = offsetof(struct run_counts, member), .help = words }
+const struct report_counter report_counters[] = {
+    COUNTER("fetched", fetched, "Elements of the listing."),
+    COUNTER("new", new_, "Memories that were not known."),
+    COUNTER("changed", changed, "Known ones with another revision."),
+    COUNTER("unchanged", unchanged, "Known ones."),
+    COUNTER("skipped", skipped, "Without words."),
+    COUNTER("filtered", filtered, "Left out by the filter."),
+    COUNTER("malformed", malformed, "No memories: dead letters."),
+    COUNTER("duplicates", duplicates, "More than once in the listing."),
+    COUNTER("sent", sent, "Documents sent, tries included."),
+    COUNTER("stored", stored, "Proven to be stored at LightRAG."),
+    COUNTER("processed", processed, "Proven to be in the graph."),
+    COUNTER("failed", failed, "Dead letters."),
+    COUNTER("retried", retried, "Sent again."),
+    COUNTER("replaced", replaced, "Removed at LightRAG for the sake of a newer revision."),
+    COUNTER("removed", removed, "Removed for good."),
+    COUNTER("requests", requests, "HTTP requests."),
+    COUNTER("bytes", bytes, "Of the listing."),
 };
+const size_t report_counter_count = ARRAY_LENGTH(report_counters);
 
 void report_write_counts(struct json_writer *writer, const struct run_counts *counts)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(count_rows); i++) {
+    for (size_t i = 0; i < report_counter_count; i++) {
         int64_t value;
-        memcpy(&value, (const char *)counts + count_rows[i].offset, sizeof value);
-        json_write_integer(writer, count_rows[i].name, value);
+        memcpy(&value, (const char *)counts + report_counters[i].offset, sizeof value);
+        json_write_integer(writer, report_counters[i].name, value);
     }
 }
 

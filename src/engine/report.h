@@ -6,6 +6,14 @@
 #include "delivery/record.h"
 #include "state/state.h"
 
+/* The counters of a report, in the order in which they are written. */
+struct report_counter {
+    const char *name, *help;
+    size_t offset;                 /* of an int64_t in struct run_counts */
+};
+extern const struct report_counter report_counters[];
+extern const size_t report_counter_count;
+
 /* The members of a report into the open object. */
 void report_write(struct json_writer *writer, const struct run_row *run);
 void report_write_counts(struct json_writer *writer, const struct run_counts *counts);
