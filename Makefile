@@ -37,12 +37,16 @@ run: build ## run the program: make run ARGS="sync --help"
 clean: ## remove what was built
 	@rm -rf build build-*
 
-install: build ## into PREFIX (/usr/local)
-	@install -d "$(DESTDIR)$(PREFIX)/bin"
+install: build ## into PREFIX (/usr/local), with the manual pages
+	@ninja --quiet -C $(BUILD) memory-connector.1 memory-connector.yaml.5
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/man/man5"
 	@install -m 0755 $(BUILD)/memory-connector "$(DESTDIR)$(PREFIX)/bin/memory-connector"
+	@install -m 0644 $(BUILD)/memory-connector.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	@install -m 0644 $(BUILD)/memory-connector.yaml.5 "$(DESTDIR)$(PREFIX)/share/man/man5/"
 
 uninstall: ## remove it again
-	@rm -f "$(DESTDIR)$(PREFIX)/bin/memory-connector"
+	@rm -f "$(DESTDIR)$(PREFIX)/bin/memory-connector" "$(DESTDIR)$(PREFIX)/share/man/man1/memory-connector.1" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man5/memory-connector.yaml.5"
 
 sanitize: ## the suite under ASan+UBSan and under TSan
 	@tests/sanitize asan

@@ -299,7 +299,7 @@ static void test_runs(void **unused)
     struct run_row run = {
         .run = 1, .connector = "voice", .trigger = "cli", .started_ms = 2, .finished_ms = 3, .result = RUN_PARTIAL, .error_kind = ERROR_LATER,
         .error = "busy", .range = "week", .limit = 100, .coverage = "limited",
-        .counts = { 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25 },
+        .counts = { 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26 },
     };
     struct run_row got;
     struct seen seen = { .words = "" };
