@@ -46,6 +46,8 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_REASON] = { "reason", 0, "R", "why, for those who look later", false, false, false },
     [OPTION_UNTIL] = { "until", 0, "T", "until a time, or for how long (2h)", false, false, false },
     [OPTION_FROM] = { "from", 0, "TIME", "begin here: a time, or how long ago (now)", false, false, false },
+    [OPTION_TEXT] = { "text", 0, NULL, "show the exact text that is sent (private)", false, false, false },
+    [OPTION_ENTITY] = { "entity", 0, "NAME", "the memories behind an entity of LightRAG's graph", false, false, false },
 };
 
 #define TAKES(...) .options = { __VA_ARGS__ }, .option_count = sizeof((enum option_id[]){ __VA_ARGS__ }) / sizeof(enum option_id)
@@ -96,6 +98,15 @@ const struct command commands[] = {
     { .name = "dead-letters discard", .arguments = "[CONNECTOR]", .summary = "give them up; the record stays", .run = command_letters_discard,
       TAKES(OPTION_CONNECTOR, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_LOCK_WAIT), .words_most = 1,
       .examples = { "memory-connector dead-letters discard --id 42", "memory-connector dead-letters discard --class malformed --yes" } },
+    { .name = "explain", .arguments = "[CONTEXT] MEMORY", .summary = "the life of one memory: where from, where now, what is next", .run = command_explain,
+      .details = "MEMORY is its id, its document name (memory~...), LightRAG's doc id or its address\n(memory://...). CONTEXT is wanted where several contexts have that id.",
+      TAKES(OPTION_TEXT), .words_least = 1, .words_most = 2,
+      .examples = { "memory-connector explain 42", "memory-connector explain CTX 42 --text", "memory-connector explain doc-3d22c7b0a1fbd0e5d6e5a2f0d3c9b871 --json" } },
+    { .name = "resolve", .arguments = "NAME", .summary = "a name that LightRAG shows, back to its memory", .run = command_resolve,
+      .details = "NAME is a document name, a doc id, a chunk, a track id, an address or a memory's id.\n"
+                 "--entity asks LightRAG which documents stand behind an entity of its graph.",
+      TAKES(OPTION_ENTITY, OPTION_CONNECTOR), .words_most = 1,
+      .examples = { "memory-connector resolve memory~CTX~42", "memory-connector resolve insert_20261122_122630_070f9112", "memory-connector resolve --entity Ana" } },
     { .name = "verify", .arguments = "[CONNECTOR]", .summary = "is everything there that was said to be there?", .run = command_verify,
       .details = "Reads the whole listing of LightRAG. Exit 4 when something differs; rows of others are never touched.",
       TAKES(OPTION_CONNECTOR, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_LOCK_WAIT), .words_most = 1,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const later[] = {
-    "tail", "explain", "resolve", "reset", "state", "init", "doctor",
+    "tail", "reset", "state", "init", "doctor",
     "health", "completion",
 };
 

@@ -52,13 +52,18 @@ void report_write(struct json_writer *writer, const struct run_row *run)
     json_write_string(writer, "coverage", run->coverage[0] != '\0' ? run->coverage : NULL);
 }
 
-void report_write_letter(struct json_writer *writer, const struct dead_letter *letter, const char *connector, const char *context, struct slice memory_id)
+const char *report_letter_state(const struct dead_letter *letter)
 {
     static const char *const ends[] = { "open", "retried", "discarded", "cleared" };
 
+    return ends[letter->end];
+}
+
+void report_write_letter(struct json_writer *writer, const struct dead_letter *letter, const char *connector, const char *context, struct slice memory_id)
+{
     json_write_integer(writer, "letter", letter->letter);
     json_write_string(writer, "class", dead_class_name(letter->dead_class));
-    json_write_string(writer, "state", ends[letter->end]);
+    json_write_string(writer, "state", report_letter_state(letter));
     json_write_string(writer, "connector", connector);
     json_write_string(writer, "context", context);
     if (memory_id.size > 0)

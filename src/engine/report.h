@@ -19,4 +19,6 @@ void report_write(struct json_writer *writer, const struct run_row *run);
 void report_write_counts(struct json_writer *writer, const struct run_counts *counts);
 void report_write_letter(struct json_writer *writer, const struct dead_letter *letter, const char *connector, const char *context, struct slice memory_id);
 
+const char *report_letter_state(const struct dead_letter *letter); /* "open", "retried", "discarded", "cleared" */
+
 #endif

@@ -271,7 +271,8 @@ static void write_node(struct fake_lightrag *fake, struct json_writer *writer, c
         const struct doc *doc = &fake->docs[i];
         if (!is_shown(doc) || !has_entity(doc->text, label, strlen(label)))
             continue;
-        (void)text_append_format(&sources, "%s%s-chunk-000", sources.size > 0 ? "<SEP>" : "", doc->id);
+        /* 1.4 names a chunk by its text alone: nothing leads back from it. */
+        (void)text_append_format(&sources, fake->settings.is_14 ? "%schunk-%s" : "%sdoc-%s-chunk-000", sources.size > 0 ? "<SEP>" : "", doc->id + strlen("doc-"));
         (void)text_append_format(&paths, "%s%s", paths.size > 0 ? "<SEP>" : "", doc->name);
         created_ms = doc->updated_ms;
     }

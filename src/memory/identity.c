@@ -65,6 +65,11 @@ void identity_document_name(struct text *out, const char *source, const char *co
     append_part(out, id.data, id.size);
 }
 
+void identity_append_part(struct text *out, struct slice id)
+{
+    append_part(out, id.data, id.size);
+}
+
 void identity_address(struct text *out, const char *context, struct slice id)
 {
     (void)text_append(out, "memory://");

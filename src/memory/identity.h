@@ -18,6 +18,8 @@
 enum { REVISION_MARK_SIZE = 13 }; /* 12 hex digits and NUL */
 
 void identity_document_name(struct text *out, const char *source, const char *context, struct slice id);
+/* The last part of a document name, for many names of one context in a row. */
+void identity_append_part(struct text *out, struct slice id);
 void identity_address(struct text *out, const char *context, struct slice id);
 void identity_revision_mark(const uint8_t revision[SHA256_SIZE], char ret_mark[REVISION_MARK_SIZE]);
 void identity_first_line(struct text *out, const char *context, struct slice id, const char *mark); /* without line end */

@@ -91,6 +91,14 @@ static void break_special_tokens(struct text *out, const char *text, size_t size
     }
 }
 
+void sink_append_text(enum sink_dialect dialect, struct text *out, const char *text, size_t size)
+{
+    if (dialect == SINK_14)
+        break_special_tokens(out, text, size);
+    else
+        (void)text_append_bytes(out, text, size);
+}
+
 void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, const struct sink_document *document)
 {
     bool is_first = storage->url.size == 0;
@@ -99,7 +107,7 @@ void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, co
     if (dialect == SINK_14 && memmem(document->text, document->text_size, "<|", 2) != NULL) {
         AUTO_DONE(text) struct text broken = { 0 };
         text_init(&broken, 0);
-        break_special_tokens(&broken, document->text, document->text_size);
+        sink_append_text(dialect, &broken, document->text, document->text_size);
         json_escape(&storage->body, broken.data, broken.size);
     } else {
         json_escape(&storage->body, document->text, document->text_size);

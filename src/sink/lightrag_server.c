@@ -6,10 +6,12 @@
 /* ---- /health ---- */
 
 /* 1.5, 1.5.7, 1.5rc1, but not 1.50: only what was measured is spoken to. */
-static enum sink_dialect dialect_of(const char *version)
+enum sink_dialect sink_dialect_of(const char *version)
 {
     static const struct { const char *release; enum sink_dialect dialect; } dialects[] = { { "1.4", SINK_14 }, { "1.5", SINK_15 } };
 
+    if (version[0] == 'v')
+        version++;
     for (size_t i = 0; i < ARRAY_LENGTH(dialects); i++) {
         size_t length = strlen(dialects[i].release);
         if (strncmp(version, dialects[i].release, length) == 0 && (version[length] < '0' || version[length] > '9'))
@@ -29,7 +31,7 @@ static void read_health(yyjson_val *root, struct sink_health *health, struct sin
     sink_copy_words(health->version, sizeof health->version, version, strlen(version));
     sink_copy_words(health->workspace, sizeof health->workspace, workspace, strlen(workspace));
     health->has_workspace = yyjson_is_obj(configuration);
-    health->dialect = dialect_of(health->version);
+    health->dialect = sink_dialect_of(health->version);
     if (health->dialect == SINK_UNKNOWN_DIALECT)
         sink_say(verdict, "LightRAG %s is not known to this release: 1.4 and 1.5 are", health->version);
 }

@@ -42,6 +42,15 @@ struct sink_document {
 
 enum { SINK_BODY_MAXIMUM = 50 << 20 }; /* 1.5 refuses larger bodies: 50 MiB */
 
+/* The text as it is sent: for 1.4 "<|" becomes "< |". */
+void sink_append_text(enum sink_dialect dialect, struct text *out, const char *text, size_t size);
+
+/* The name that the server gives a document: "doc-" and the MD5 of the document name (1.5), or of the text as it was sent (1.4). */
+enum { SINK_DOC_ID_SIZE = 37 };
+void sink_doc_id(const char *bytes, size_t size, char ret_id[SINK_DOC_ID_SIZE]);
+/* "doc-" and 32 hex digits, perhaps followed by "-chunk-NNN", as a chunk of the graph is named. false: neither. */
+bool sink_parse_doc_id(const char *words, size_t size, uint8_t ret_digest[16]);
+
 /* POST /documents/texts in pieces, so that one text at a time is in memory besides the body. unrepeatable is set. For 1.4 "<|" in texts becomes "< |". */
 void sink_insert_begin(const struct sink_settings *settings, struct sink_storage *storage);
 void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, const struct sink_document *document);
@@ -103,6 +112,8 @@ void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdi
 /* Of a delete: true: the server began (a receipt: what is gone, a listing shows). SINK_BUSY: it did nothing. */
 bool sink_judge_delete(const struct http_answer *answer, struct sink_verdict *ret_verdict);
 
+enum sink_dialect sink_dialect_of(const char *version); /* "1.5.7", "v1.4.9.9" */
+
 struct sink_health {
     enum sink_dialect dialect;    /* UNKNOWN: a version that is neither; words say which */
     char version[32];             /* without a leading v */
@@ -148,5 +159,24 @@ struct sink_page {
 };
 void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context,
                        struct sink_page *ret_page, struct sink_verdict *ret_verdict);
+
+/* ---- The graph: which documents stand behind an entity. lightrag_graph.c ---- */
+
+enum { SINK_LABELS_MAXIMUM = 10 };
+/* Entities whose name looks like the words: fuzzy, whatever the case. */
+void sink_request_labels(const struct sink_settings *settings, struct sink_storage *storage, const char *words, struct http_request *ret_request);
+void sink_read_labels(const struct http_answer *answer, void (*each)(void *context, const char *label), void *context, struct sink_verdict *ret_verdict);
+
+/* One entity, by its exact name. */
+void sink_request_entity(const struct sink_settings *settings, struct sink_storage *storage, const char *label, struct http_request *ret_request);
+enum sink_origin { SINK_ORIGIN_NAME /* a document name */, SINK_ORIGIN_CHUNK /* 1.5: doc id and "-chunk-NNN"; 1.4: a hash of the chunk, of no use */ };
+struct sink_entity {
+    bool is_there;
+    char type[64];                /* the server's word; "" when not told */
+    int64_t names, chunks;        /* how many of each the server listed */
+    bool is_cut;                  /* the server says, or the length says, that its lists are not whole */
+};
+void sink_read_entity(const struct http_answer *answer, const char *label, void (*each)(void *context, enum sink_origin origin, struct slice value),
+                      void *context, struct sink_entity *ret_entity, struct sink_verdict *ret_verdict);
 
 #endif

@@ -117,6 +117,20 @@ int state_get_job(struct state *state, const char *connector, struct job_row *re
 /* Runs without an end: what recovery marks as interrupted. */
 int state_each_open_run(struct state *state, bool (*each)(void *context, const struct run_row *row), void *context, struct error *err);
 
+/* ---- The way back, for people's questions: some walk the whole table, a few tens of ms for 100,000 memories. ---- */
+
+int state_get_first_seen(struct state *state, int64_t seq, int64_t *ret_first_ms, struct error *err); /* 0: before that was recorded */
+/* Every memory, but only what its document name follows from, the newest first. name.size 0: by rule. */
+int state_each_name(struct state *state, bool (*each)(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name), void *context,
+                    struct error *err);
+int state_each_tracked(struct state *state, const char *track, bool (*each)(void *context, const struct batch_row *row), void *context,
+                       struct error *err); /* batches that got this track id; the whole table of batches is read */
+int state_each_flown(struct state *state, int64_t batch, bool (*each)(void *context, const struct memory_row *row), void *context,
+                     struct error *err); /* memories whose last or present batch it is; the whole table is read */
+/* All of a memory, also those that were retried, discarded or cleared; oldest first. */
+int state_each_letter_of(struct state *state, int64_t seq, bool (*each)(void *context, const struct dead_letter *letter), void *context,
+                         struct error *err);
+
 /* ---- Counts, kept in the same transactions: no scan. ---- */
 
 struct state_counts {

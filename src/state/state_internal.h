@@ -8,6 +8,7 @@
  *     state_apply.c      change-sets of memories; state_apply_rows.c: of everything else
  *     state_count.c      counters
  *     state_read.c       look-ups and lists of memories and batches; state_read_rows.c: of everything else
+ *     state_trace.c      the way back: what a name, a track or a batch had to do with which memory
  *
  * Two rules hold everywhere. A writer whose SQL failed once is broken: SQLite may have rolled back, so every later call fails with
  * the same words. And a value from the file is judged before it is used as an index, a length or an enum: the file may be damaged. */
@@ -27,7 +28,7 @@ enum statement {
     PUT_BATCH, PUT_LETTER, LETTER_BEFORE, PUT_RUN, ADD_COUNT, PUT_NEWER, DROP_NEWER, PUT_MARK, DROP_MARK, PUT_ABSENCE, DROP_ABSENCE,
     PUT_CONNECTOR, DROP_CONNECTOR, PUT_JOB, DROP_JOB, EACH_CONNECTOR, GET_JOB, LAST_SUCCESS,
     FIND_TARGET, FIND_STREAM, GET_STREAM, FIND_MEMORY, GET_MEMORY, GET_TEXT, GET_BATCH, GET_LETTER, FIND_LETTER, FIND_ANY_LETTER, GET_RUN,
-    GET_NEWER, GET_MARK, GET_ABSENCE, EACH_REMOVING, EACH_MEMORY, EACH_ABSENCE,
+    GET_NEWER, GET_MARK, GET_ABSENCE, GET_FIRST_SEEN, EACH_NAME, EACH_TRACKED, EACH_FLOWN, EACH_LETTER_OF, EACH_REMOVING, EACH_MEMORY, EACH_ABSENCE,
     EACH_QUEUED, ANY_DUE, NEXT_DUE, EACH_OPEN_BATCH, EACH_MEMBER, EACH_TARGET, EACH_STREAM, EACH_LETTER, EACH_RUN, EACH_RUN_OF, EACH_OPEN_RUN,
     COUNT_STREAM, COUNT_TARGET, COUNT_CONNECTOR, COUNT_FLYING, OLDEST_QUEUED, OLDEST_FLYING,
     STATEMENTS
@@ -90,7 +91,7 @@ int state_check(struct state *state, struct error *err);
 
 /* ---- state_file.c ---- */
 
-enum { STATE_SCHEMA = 4 };                   /* the newest version; the last row of state_migrations */
+enum { STATE_SCHEMA = 5 };                   /* the newest version; the last row of state_migrations */
 enum { STATE_APPLICATION_ID = 0x4D436F6E }; /* "MCon" in the header, so that a damaged state is told from a foreign file */
 
 enum state_file { STATE_FILE_MISSING, STATE_FILE_OURS };
@@ -181,6 +182,13 @@ int state_view(struct state *state, struct error *err);
 int64_t state_memory_key(int64_t stream, struct slice id); /* 64 bits of SHA-256: the index key */
 /* Does (stream, id) have a row? Takes the answer of the last look-up when it was for the same. 1, 0 or -1. */
 int state_has_memory(struct state *state, int64_t stream, struct slice id, int64_t *ret_key, struct error *err);
+
+/* The rest of a list of memories whose statement is bound. 0 or -1. */
+int state_give_memories(struct state *state, enum statement statement, const struct binder *binder, const char *what,
+                        bool (*each)(void *context, const struct memory_row *row), void *context, struct error *err);
+/* In the order of BATCH_COLUMNS and LETTER_COLUMNS; strings are borrowed from the statement. */
+int state_read_batch(struct state *state, sqlite3_stmt *statement, struct batch_row *ret_row, struct error *err);
+int state_read_letter(struct state *state, sqlite3_stmt *statement, struct dead_letter *ret_letter, struct error *err);
 
 /* One list at a time per kind: its statement is shared. */
 int state_list_begin(struct state *state, enum statement statement, struct binder *ret_binder, struct error *err);

@@ -40,7 +40,7 @@ static int read_memory(struct state *state, sqlite3_stmt *statement, struct memo
 }
 
 /* In the order of BATCH_COLUMNS. */
-static int read_batch(struct state *state, sqlite3_stmt *statement, struct batch_row *ret_row, struct error *err)
+int state_read_batch(struct state *state, sqlite3_stmt *statement, struct batch_row *ret_row, struct error *err)
 {
     int64_t batch_state = column_number(statement, 2);
     int64_t strikes = column_number(statement, 4);
@@ -285,7 +285,7 @@ int state_get_batch(struct state *state, int64_t batch, struct batch_row *ret_ro
     found = state_step(state, &binder, "reading a batch", err);
     if (found <= 0)
         return found;
-    found = read_batch(state, binder.statement, &row, err);
+    found = state_read_batch(state, binder.statement, &row, err);
     if (found == 0)
         *ret_row = row;
     state_reset(state, GET_BATCH);
@@ -367,9 +367,8 @@ int state_next_queued(struct state *state, int64_t target, int64_t now_ms, bool 
     return 0;
 }
 
-/* The rest of a list of memories whose statement is bound. */
-static int give_memories(struct state *state, enum statement statement, const struct binder *binder, const char *what,
-                         bool (*each)(void *context, const struct memory_row *row), void *context, struct error *err)
+int state_give_memories(struct state *state, enum statement statement, const struct binder *binder, const char *what,
+                        bool (*each)(void *context, const struct memory_row *row), void *context, struct error *err)
 {
     int more;
 
@@ -394,7 +393,7 @@ int state_each_member(struct state *state, int64_t batch, bool (*each)(void *con
     if (state_list_begin(state, EACH_MEMBER, &binder, err) < 0)
         return -1;
     bind_number(&binder, batch);
-    return give_memories(state, EACH_MEMBER, &binder, "reading a batch's members", each, context, err);
+    return state_give_memories(state, EACH_MEMBER, &binder, "reading a batch's members", each, context, err);
 }
 
 int state_each_removing(struct state *state, int64_t target, bool (*each)(void *context, const struct memory_row *row), void *context,
@@ -405,7 +404,7 @@ int state_each_removing(struct state *state, int64_t target, bool (*each)(void *
     if (state_list_begin(state, EACH_REMOVING, &binder, err) < 0)
         return -1;
     bind_number(&binder, target);
-    return give_memories(state, EACH_REMOVING, &binder, "reading what is being removed", each, context, err);
+    return state_give_memories(state, EACH_REMOVING, &binder, "reading what is being removed", each, context, err);
 }
 
 int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bool (*each)(void *context, const struct memory_row *row),
@@ -417,7 +416,7 @@ int state_each_memory(struct state *state, int64_t stream, int64_t after_seq, bo
         return -1;
     bind_number(&binder, after_seq);
     bind_number(&binder, stream);
-    return give_memories(state, EACH_MEMORY, &binder, "reading memories", each, context, err);
+    return state_give_memories(state, EACH_MEMORY, &binder, "reading memories", each, context, err);
 }
 
 int state_each_absence(struct state *state, int64_t stream, bool (*each)(void *context, int64_t seq, int64_t since_ms), void *context,
@@ -447,7 +446,7 @@ int state_each_open_batch(struct state *state, int64_t target, bool (*each)(void
     bind_number(&binder, target);
     while ((more = state_step(state, &binder, "reading open batches", err)) > 0) {
         struct batch_row row;
-        if (read_batch(state, binder.statement, &row, err) < 0) {
+        if (state_read_batch(state, binder.statement, &row, err) < 0) {
             more = -1;
             break;
         }

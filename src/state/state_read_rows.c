@@ -56,7 +56,7 @@ static int read_stream(struct state *state, sqlite3_stmt *statement, struct stre
     return 0;
 }
 
-static int read_letter(struct state *state, sqlite3_stmt *statement, struct dead_letter *ret_letter, struct error *err)
+int state_read_letter(struct state *state, sqlite3_stmt *statement, struct dead_letter *ret_letter, struct error *err)
 {
     int64_t dead_class = column_number(statement, 1);
     int64_t ending = column_number(statement, 2);
@@ -188,7 +188,7 @@ static int take_letter(struct state *state, enum statement statement, const stru
 
     if (found <= 0)
         return found;
-    found = read_letter(state, binder->statement, &letter, err) < 0 ? -1 : 1;
+    found = state_read_letter(state, binder->statement, &letter, err) < 0 ? -1 : 1;
     if (found > 0) {
         const struct borrowed borrowed = {
             .strings = { &letter.words }, .string_count = 1, .slices = { &letter.raw }, .slice_count = 1
@@ -317,7 +317,7 @@ int state_each_letter(struct state *state, const struct letter_filter *filter,
     bind_filter(&binder, filter);
     for (size_t count = 0; filter->limit == 0 || count < filter->limit; count++) {
         more = state_step(state, &binder, "reading dead letters", err);
-        if (more > 0 && read_letter(state, binder.statement, &letter, err) < 0)
+        if (more > 0 && state_read_letter(state, binder.statement, &letter, err) < 0)
             more = -1;
         if (more <= 0 || !each(context, &letter))
             break;

@@ -67,12 +67,18 @@ static const char schema_3[] =
 /* Version 4: how many memories the filter of a connector left out. */
 static const char schema_4[] = "ALTER TABLE runs ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;";
 
+/* Version 5: the way back to a memory. first_ms: when it was first seen, in whatever revision (0: before this version). */
+static const char schema_5[] =
+    "ALTER TABLE memories ADD COLUMN first_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX letters_seq ON letters(seq) WHERE seq>0;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
     { 2, schema_2 },
     { 3, schema_3 },
-    { STATE_SCHEMA, schema_4 },
+    { 4, schema_4 },
+    { STATE_SCHEMA, schema_5 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

@@ -29,7 +29,7 @@ static const char *const sql[STATEMENTS] = {
     /* The rows of a stream keep its target, so a stream keeps it too. */
     [PUT_STREAM] = "INSERT INTO streams(" STREAM_COLUMNS ") VALUES(?,?,?,?,?) ON CONFLICT(stream) DO UPDATE SET "
                    "connector=excluded.connector, source=excluded.source, context=excluded.context WHERE target=excluded.target",
-    [ADD_MEMORY] = "INSERT INTO memories(" MEMORY_COLUMNS ", hash) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [ADD_MEMORY] = "INSERT INTO memories(" MEMORY_COLUMNS ", hash, first_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?11,?,?,?,?,?11)",
     [SET_MEMORY] = "UPDATE memories SET state=?4, wanted=?5, batch=?6, not_before_ms=?7, settle_until_ms=?8, attempts=?9, text_size=?10, "
                    "arrived_ms=?11, revision=?12 WHERE seq=?1 AND stream=?2 AND state=?3 AND (?13 OR text_size=?10)",
     [PUT_TEXT] = "INSERT OR REPLACE INTO texts(seq, text) VALUES(?,?)",
@@ -83,6 +83,12 @@ static const char *const sql[STATEMENTS] = {
     [GET_NEWER] = "SELECT revision, text FROM newer WHERE seq=?",
     [GET_MARK] = "SELECT value FROM marks WHERE owner=? AND kind=?",
     [GET_ABSENCE] = "SELECT since_ms FROM absences WHERE seq=?",
+    [GET_FIRST_SEEN] = "SELECT first_ms FROM memories WHERE seq=?",
+    [EACH_NAME] = "SELECT seq, stream, id, name FROM memories ORDER BY seq DESC",
+    [EACH_TRACKED] = "SELECT " BATCH_COLUMNS " FROM batches WHERE track=? ORDER BY batch",
+    /* No index: the batches of settled memories are asked for by people only, and the scan takes some 10 ms for 100,000. */
+    [EACH_FLOWN] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE batch=? ORDER BY seq",
+    [EACH_LETTER_OF] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE seq=? AND seq>0 ORDER BY letter",
     [EACH_REMOVING] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=6 AND target=? ORDER BY seq",
     [EACH_ABSENCE] = "SELECT seq, since_ms FROM absences WHERE stream=? ORDER BY seq",
     [EACH_MEMORY] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE seq>? AND (?2=0 OR stream=?2) ORDER BY seq",

@@ -165,7 +165,7 @@ static void test_what_is_refused(void **unused)
         { "cut in its header", put_half_header, false, ERROR_IO, "header is damaged" },
         { "a flipped bit in its header", put_bad_magic, false, ERROR_IO, "header is damaged" },
         { "a log whose database is gone", put_orphaned_log, false, ERROR_IO, "its log" },
-        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 4)" },
+        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 5)" },
         { "a newer release, for a reader", put_newer, true, ERROR_CONFIG, "written by a newer release" },
         { "no version", put_version_zero, false, ERROR_IO, "schema version 0" },
         { "a version that cannot be", put_wild_version, false, ERROR_IO, "schema version 2000001" },
@@ -487,6 +487,7 @@ static void test_an_older_state_is_upgraded_after_a_backup(void **unused)
     }
 }
 
+static const char to_version_4[] = "DROP INDEX letters_seq; ALTER TABLE memories DROP COLUMN first_ms; PRAGMA user_version=4";
 static const char to_version_3[] = "ALTER TABLE runs DROP COLUMN filtered; PRAGMA user_version=3";
 static const char to_version_2[] = "DROP TABLE connectors; DROP TABLE jobs; PRAGMA user_version=2";
 static const char to_version_1[] =
@@ -506,7 +507,9 @@ static void expect_taken_over(int version)
     state = fixture_open();
     fixture_fill(state, 3);
     state_free(state);
-    execute_sql(to_version_3);
+    execute_sql(to_version_4);
+    if (version <= 3)
+        execute_sql(to_version_3);
     if (version <= 2)
         execute_sql(to_version_2);
     if (version == 1)
@@ -542,6 +545,12 @@ static void test_version_3_is_taken_over(void **unused)
 {
     (void)unused;
     expect_taken_over(3);
+}
+
+static void test_version_4_is_taken_over(void **unused)
+{
+    (void)unused;
+    expect_taken_over(4);
 }
 
 static void test_a_migration_that_breaks_changes_nothing(void **unused)
@@ -636,6 +645,7 @@ int main(void)
         STATE_TEST(test_version_1_is_taken_over),
         STATE_TEST(test_version_2_is_taken_over),
         STATE_TEST(test_version_3_is_taken_over),
+        STATE_TEST(test_version_4_is_taken_over),
         STATE_TEST(test_a_migration_that_breaks_changes_nothing),
         STATE_TEST(test_a_backup_that_cannot_be_written),
         STATE_TEST(test_in_memory),
