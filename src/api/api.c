@@ -361,6 +361,11 @@ static void make_openapi(struct api *api)
     api->openapi = text_take(&text);
 }
 
+static void wake(void *context)
+{
+    http_server_wake(((struct api *)context)->server);
+}
+
 int api_start(const struct api_settings *settings, struct api **ret_api, struct error *err)
 {
     const struct config *config = settings->config;
@@ -387,6 +392,7 @@ int api_start(const struct api_settings *settings, struct api **ret_api, struct 
         api_free(api);
         return error_wrap(err, "management API");
     }
+    bus_listen(settings->bus, wake, api);
     if (config->api.auth && strlen(config->api.key) < 16)
         log_warn("api", "", "api.api_key is short: take at least 16 characters, better the output of \"openssl rand -hex 32\"");
     *ret_api = api;
@@ -402,6 +408,7 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    bus_unlisten(api->settings.bus, api);
     http_server_free(api->server);
     for (size_t i = 0; i < ARRAY_LENGTH(api->readers); i++)
         state_free(api->readers[i]);

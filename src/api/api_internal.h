@@ -25,6 +25,8 @@ enum {
     API_WORKERS = 4,               /* orders wait for the engine: so many at once */
     API_LIMIT_MAXIMUM = 200, API_LIMIT_FALLBACK = 50,
     API_REQUEST_ID_SIZE = 65,
+    API_STREAMS_MAXIMUM = 64,      /* of events, at once */
+    API_STREAMS_PER_ADDRESS = 32,  /* half of its connections: it can still ask */
 };
 
 /* ---- Tables ---- */
@@ -130,6 +132,7 @@ struct api {
     char *openapi;                 /* made once */
     size_t openapi_size;
     char openapi_etag[24];
+    struct event_stream *streams[API_STREAMS_MAXIMUM]; /* handle_events.c; of the server's own thread */
     struct state *readers[API_WORKERS + 1]; /* one of each thread; NULL: not opened yet */
     int64_t started_ms;
 };

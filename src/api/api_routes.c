@@ -28,6 +28,10 @@ static const struct api_parameter closed = { .name = "closed", .type = API_BOOLE
 static const struct api_parameter purge = { .name = "purge", .type = API_BOOLEAN, .help = "Also forget what was processed; the documents in LightRAG stay." };
 
 static const struct api_parameter *const of_delete[] = { &purge, NULL };
+static const struct api_parameter of_connector = { .name = "connector", .type = API_TEXT, .max = 64, .help = "Only events of this connector." };
+static const struct api_parameter last_event_id = { .name = "last_event_id", .type = API_INTEGER, .min = 0, .max = 9e15, .help = "Go on behind this event; the header Last-Event-ID comes first." };
+
+static const struct api_parameter *const of_events[] = { &of_connector, &last_event_id, NULL };
 static const struct api_parameter *const of_connectors[] = { &limit, &cursor, &state, &managed_by, &q_connector, NULL };
 static const struct api_parameter *const of_runs[] = { &limit, &cursor, &result, NULL };
 static const struct api_parameter *const of_memories[] = { &limit, &cursor, &status, &q_memory, &context, NULL };
@@ -107,6 +111,19 @@ const struct api_route api_routes[] = {
     { .method = "POST", .path = CONNECTOR "/dead-letters/discard", .operation = "discardDeadLetters", .tag = "dead letters", .handle = handle_discard, .access = API_WRITE,
       .is_slow = true, .body = API_MUST_BODY, .body_schema = "DeadLetterChoice", .summary = "Close them", .help = "The memories stay dead.",
       .answers = { { 200, "Discarded", NULL, "How many." } } },
+
+    { .method = "GET", .path = PREFIX "/events", .operation = "streamEvents", .tag = "service", .handle = handle_events, .access = API_READ,
+      .parameters = of_events, .summary = "What happens, as it happens",
+      .help = "Server-Sent Events without an end; docs/events.md lists them. Whoever comes back with Last-Event-ID goes on behind it; an event \"missed\" says that some were overwritten. 64 streams at once, 32 of one address (503).",
+      .answers = { { 200, NULL, "text/event-stream", "Lines id, event and data (one JSON object); a comment every 15 s." } } },
+    { .method = "GET", .path = PREFIX "/health", .operation = "getHealth", .tag = "service", .handle = handle_health, .access = API_OPEN,
+      .summary = "Is it well?", .help = "Without a key. A source or target that is down makes it degraded; 503 says that the service hangs.",
+      .answers = { { 200, "Health", NULL, "It works." } } },
+    { .method = "GET", .path = "/health", .handle = handle_health, .access = API_OPEN, .is_hidden = true, .answers = { { 200, "Health", NULL, "It works." } } },
+    { .method = "GET", .path = "/livez", .operation = "getLivez", .tag = "service", .handle = handle_livez, .access = API_OPEN,
+      .summary = "Does its loop turn?", .help = "503: restart it.", .answers = { { 200, "Liveness", NULL, "It does." } } },
+    { .method = "GET", .path = "/readyz", .operation = "getReadyz", .tag = "service", .handle = handle_readyz, .access = API_OPEN,
+      .summary = "Does it take orders?", .help = "503 while it stops.", .answers = { { 200, "Liveness", NULL, "It does." } } },
 
     { .method = "GET", .path = PREFIX "/openapi.json", .operation = "getOpenApi", .tag = "service", .handle = handle_openapi, .access = API_OPEN,
       .summary = "This document", .help = "OpenAPI 3.1 of exactly the paths that are there.",

@@ -298,6 +298,50 @@ static const struct api_member test_members[] = {
 };
 SCHEMA(test_schema, "Test", test_members, .help = "Whether both servers answer.");
 
+/* ---- Health ---- */
+
+static const char *const healths[] = { "healthy", "degraded", NULL };
+static const char *const state_conditions[] = { "ok", "disk_short", NULL };
+static const char *const scheduler_conditions[] = { "ok", "off", "stopping", NULL };
+static const char *const source_conditions[] = { "ok", "unreachable", NULL };
+static const char *const target_conditions[] = { "ok", "unknown", "down", "denied", "strange", "fenced", NULL };
+
+static const struct api_member liveness_members[] = { { .name = "status", .type = API_TEXT, .help = "alive, ready." } };
+SCHEMA(liveness_schema, "Liveness", liveness_members, .help = "Yes.");
+
+static const struct api_member state_health_members[] = { { .name = "status", .type = API_TEXT, .choices = state_conditions, .help = "disk_short: nothing new is sent until there is room again." } };
+SCHEMA(state_health_schema, "StateHealth", state_health_members, .help = "What was delivered is remembered there.");
+static const struct api_member scheduler_health_members[] = { { .name = "status", .type = API_TEXT, .choices = scheduler_conditions, .help = "off: serve --api-only." } };
+SCHEMA(scheduler_health_schema, "SchedulerHealth", scheduler_health_members, .help = "Starts runs.");
+static const struct api_member source_health_members[] = {
+    { .name = "name", .type = API_TEXT, .help = "default, or a name of sources." },
+    { .name = "status", .type = API_TEXT, .choices = source_conditions, .help = "As the last listings found it." },
+};
+SCHEMA(source_health_schema, "SourceHealth", source_health_members, .help = "A Memory API.");
+static const struct api_member target_health_members[] = {
+    { .name = "name", .type = API_TEXT, .help = "default, or a name of targets." },
+    { .name = "status", .type = API_TEXT, .choices = target_conditions, .help = "As its last answer left it; unknown: it was not asked yet." },
+    { .name = "version", .type = API_TEXT, .is_null_too = true, .help = "LightRAG's core version." },
+    { .name = "busy", .type = API_BOOLEAN, .help = "It says: not now." },
+};
+SCHEMA(target_health_schema, "TargetHealth", target_health_members, .help = "A LightRAG.");
+static const struct api_member components_members[] = {
+    { .name = "state", .type = API_OBJECT, .of = "StateHealth", .help = "Its file." },
+    { .name = "scheduler", .type = API_OBJECT, .of = "SchedulerHealth", .help = "Its schedules." },
+    { .name = "sources", .type = API_LIST, .of = "SourceHealth", .help = "The Memory APIs." },
+    { .name = "targets", .type = API_LIST, .of = "TargetHealth", .help = "The LightRAG servers." },
+};
+SCHEMA(components_schema, "Components", components_members, .help = "Each by itself.");
+static const struct api_member health_members[] = {
+    { .name = "components", .type = API_OBJECT, .of = "Components", .help = "Each by itself." },
+    { .name = "status", .type = API_TEXT, .choices = healths, .help = "degraded: it works, and something that it needs does not." },
+    { .name = "version", .type = API_TEXT, .help = "Of the program." },
+    { .name = "uptime_seconds", .type = API_NUMBER, .help = "Since its start." },
+    { .name = "active_runs", .type = API_INTEGER, .help = "Runs under way." },
+    { .name = "last_error", .type = API_TEXT, .is_null_too = true, .help = "Of the last run that failed since the start." },
+};
+SCHEMA(health_schema, "Health", health_members, .help = "Is it well?");
+
 /* ---- Of other tables ---- */
 
 static void write_settings(struct json_writer *writer)
@@ -324,7 +368,8 @@ const struct api_schema *const api_schemas[] = {
     &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
     &report_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
     &retried_schema, &discarded_schema, &forgotten_schema, &trigger_schema, &triggered_schema, &pause_schema, &plan_schema, &cancelled_schema, &reset_schema,
-    &problem_schema, &mistake_schema, &openapi_schema, NULL,
+    &problem_schema, &mistake_schema, &openapi_schema,
+    &health_schema, &components_schema, &state_health_schema, &scheduler_health_schema, &source_health_schema, &target_health_schema, &liveness_schema, NULL,
 };
 
 const struct api_schema *api_schema_find(const char *name)
