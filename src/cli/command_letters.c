@@ -1,5 +1,5 @@
 /* command_letters.c - dead letters: what waits for a person, and what the person decides. */
-#include "cli/cli.h"
+#include "cli/client.h"
 #include "engine/report.h"
 #include "cli/table.h"
 
@@ -97,6 +97,57 @@ static int read_letters(struct state *state, const struct letter_filter *filter,
     return 0;
 }
 
+/* ---- By cause ---- */
+
+struct group { int64_t count, first_ms, last_ms; };
+
+static void group_letters(const struct letters *letters, struct group groups[DEAD_CLASSES])
+{
+    for (size_t i = 0; i < letters->count; i++) {
+        const struct dead_letter *letter = &letters->items[i].letter;
+        struct group *group = &groups[letter->dead_class];
+        group->first_ms = group->count == 0 || letter->first_ms < group->first_ms ? letter->first_ms : group->first_ms;
+        group->last_ms = letter->last_ms > group->last_ms ? letter->last_ms : group->last_ms;
+        group->count++;
+    }
+}
+
+static void print_groups(struct cli *cli, const struct letters *letters)
+{
+    struct group groups[DEAD_CLASSES] = { 0 };
+    char first[TIME_TEXT_SIZE];
+
+    group_letters(letters, groups);
+    for (int i = 1; i < DEAD_CLASSES; i++) {
+        if (groups[i].count == 0)
+            continue;
+        time_text_rfc3339(groups[i].first_ms / 1000 * 1000, first);
+        (void)text_append_format(&cli->out, "%lld %s, the first at %s\n", (long long)groups[i].count, dead_class_name((enum dead_class)i), first);
+        table_append_wrapped(&cli->out, dead_class_advice((enum dead_class)i), 2, table_terminal_width(STDOUT_FILENO));
+    }
+    (void)text_append_char(&cli->out, '\n');
+}
+
+static void write_groups(struct json_writer *writer, const struct letters *letters)
+{
+    struct group groups[DEAD_CLASSES] = { 0 };
+
+    group_letters(letters, groups);
+    json_write_open_array(writer, "groups");
+    for (int i = 1; i < DEAD_CLASSES; i++) {
+        if (groups[i].count == 0)
+            continue;
+        json_write_open_object(writer, NULL);
+        json_write_string(writer, "class", dead_class_name((enum dead_class)i));
+        json_write_integer(writer, "count", groups[i].count);
+        json_write_time(writer, "first", groups[i].first_ms);
+        json_write_time(writer, "last", groups[i].last_ms);
+        json_write_string(writer, "advice", dead_class_advice((enum dead_class)i));
+        json_write_close(writer);
+    }
+    json_write_close(writer);
+}
+
 static void print_list(struct cli *cli, const struct letters *letters)
 {
     static const char *const heads[] = { ">LETTER", "CLASS", "CONNECTOR", "MEMORY", ">TIMES", "LAST", "WHAT HAPPENED" };
@@ -131,6 +182,7 @@ int command_letters_list(struct cli *cli)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "dead-letters");
+        write_groups(&writer, &letters);
         json_write_open_array(&writer, "dead_letters");
         for (size_t i = 0; i < letters.count; i++) {
             const struct kept *kept = &letters.items[i];
@@ -143,6 +195,7 @@ int command_letters_list(struct cli *cli)
     } else if (letters.count == 0) {
         (void)text_append(&cli->out, "No dead letters.\n");
     } else {
+        print_groups(cli, &letters);
         print_list(cli, &letters);
     }
     return 0;
@@ -228,12 +281,60 @@ int command_letters_show(struct cli *cli)
 
 /* ---- Deciding ---- */
 
+static void say_count(struct cli *cli, bool is_retry, int64_t count, const char *what)
+{
+    struct json_writer writer;
+
+    if (cli->json) {
+        cli_begin_json(cli, &writer, is_retry ? "dead-letters-retry" : "dead-letters-discard");
+        json_write_integer(&writer, "count", count);
+        cli_end_json(cli, &writer);
+    } else if (count == 0) {
+        (void)text_append(&cli->out, "No open dead letters of that kind.\n");
+    } else {
+        (void)text_append_format(&cli->out, "%lld %s.\n", (long long)count, is_retry ? what : "discarded");
+    }
+}
+/* The service holds the state: it is told, connector by connector. */
+static int hand_over(struct cli *cli, bool is_retry, const struct letter_filter *filter, struct error *err)
+{
+    AUTO_DONE(text) struct text body = { 0 };
+    struct json_writer writer;
+    int64_t count = 0;
+
+    if (!cli->config->api.enabled)
+        return cli_fail(cli, err);
+    text_init(&body, 0);
+    json_write_begin(&writer, &body);
+    json_write_open_object(&writer, NULL);
+    if (filter->dead_class != 0)
+        json_write_string(&writer, "class", dead_class_name((enum dead_class)filter->dead_class));
+    if (filter->memory_id.size > 0)
+        json_write_bytes(&writer, "memory", filter->memory_id.data, filter->memory_id.size);
+    if (filter->since_ms > 0)
+        json_write_time(&writer, "since", filter->since_ms);
+    if (filter->dead_class == 0 && filter->memory_id.size == 0 && filter->since_ms == 0)
+        json_write_bool(&writer, "all", true);
+    json_write_close(&writer);
+    for (size_t i = 0; i < cli->config->engine.connector_count; i++) {
+        AUTO_DONE(client_answer) struct client_answer answer = { 0 };
+        struct error why = { 0 };
+        const char *id = cli->config->engine.connectors[i].id;
+        if (filter->connector != NULL && strcmp(filter->connector, id) != 0)
+            continue;
+        if (client_call(cli, "POST", is_retry ? "/api/v1/connectors/%s/dead-letters/retry" : "/api/v1/connectors/%s/dead-letters/discard", id, body.data, &answer, &why) < 0)
+            return cli_fail(cli, why.kind == ERROR_UNREACHABLE ? err : &why); /* somebody else holds it */
+        count += client_integer(answer.root, is_retry ? "retried" : "discarded");
+    }
+    say_count(cli, is_retry, count, "are being looked up by the service, and sent where absent");
+    return 0;
+}
+
 static int decide(struct cli *cli, bool is_retry)
 {
     struct state_settings settings = { .now_ms = clock_wall_ms() };
     AUTO(state) struct state *state = NULL;
     struct letter_filter filter;
-    struct json_writer writer;
     struct error err = { 0 };
     int64_t count = 0;
     int result;
@@ -245,21 +346,13 @@ static int decide(struct cli *cli, bool is_retry)
     settings.path = cli->config->state_path;
     if (access(settings.path, F_OK) == 0) {
         if (state_open(&settings, &state, &err) < 0)
-            return cli_fail(cli, &err);
+            return err.kind == ERROR_CONFLICT ? hand_over(cli, is_retry, &filter, &err) : cli_fail(cli, &err);
         result = is_retry ? engine_retry_letters(state, &filter, settings.now_ms, &count, &err)
                           : engine_discard_letters(state, &filter, settings.now_ms, &count, &err);
         if (result < 0)
             return cli_fail(cli, &err);
     }
-    if (cli->json) {
-        cli_begin_json(cli, &writer, is_retry ? "dead-letters-retry" : "dead-letters-discard");
-        json_write_integer(&writer, "count", count);
-        cli_end_json(cli, &writer);
-    } else if (count == 0) {
-        (void)text_append(&cli->out, "No open dead letters of that kind.\n");
-    } else {
-        (void)text_append_format(&cli->out, is_retry ? "%lld will be looked up, and sent where absent, by the next sync.\n" : "%lld discarded.\n", (long long)count);
-    }
+    say_count(cli, is_retry, count, "will be looked up, and sent where absent, by the next sync");
     return 0;
 }
 

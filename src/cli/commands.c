@@ -98,7 +98,7 @@ const struct command commands[] = {
     { .name = "dead-letters discard", .arguments = "[CONNECTOR]", .summary = "give them up; the record stays", .run = command_letters_discard,
       TAKES(OPTION_CONNECTOR, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_LOCK_WAIT), .words_most = 1,
       .examples = { "memory-connector dead-letters discard --id 42", "memory-connector dead-letters discard --class malformed --yes" } },
-    { .name = "explain", .arguments = "[CONTEXT] MEMORY", .summary = "the life of one memory: where from, where now, what is next", .run = command_explain,
+    { .name = "explain", .arguments = "[CONTEXT] MEMORY", .summary = "the life of one memory, and what is next", .run = command_explain,
       .details = "MEMORY is its id, its document name (memory~...), LightRAG's doc id or its address\n(memory://...). CONTEXT is wanted where several contexts have that id.",
       TAKES(OPTION_TEXT), .words_least = 1, .words_most = 2,
       .examples = { "memory-connector explain 42", "memory-connector explain CTX 42 --text", "memory-connector explain doc-3d22c7b0a1fbd0e5d6e5a2f0d3c9b871 --json" } },

@@ -256,3 +256,22 @@ size_t table_terminal_width(int fd)
         return size.ws_col;
     return 80;
 }
+
+void table_append_wrapped(struct text *out, const char *words, size_t indent, size_t width)
+{
+    size_t used = 0;
+
+    while (*words != '\0') {
+        size_t size = strcspn(words, " ");
+        size_t shown = table_text_width(words, size);
+        if (used > 0 && width > 0 && used + 1 + shown > width) {
+            (void)text_append_char(out, '\n');
+            used = 0;
+        }
+        (void)text_append_format(out, "%*s", used == 0 ? (int)indent : 1, "");
+        (void)text_append_bytes(out, words, size);
+        used += (used == 0 ? indent : 1) + shown;
+        words += size + strspn(words + size, " ");
+    }
+    (void)text_append_char(out, '\n');
+}

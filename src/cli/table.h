@@ -29,6 +29,8 @@ void table_print(const struct table *table, size_t width, struct text *out);
 
 size_t table_terminal_width(int fd);      /* COLUMNS or the terminal's; 0: no terminal */
 size_t table_text_width(const char *text, size_t size);
+/* Words in lines of at most width (0: one line), each begun with indent blanks; words longer than that stay whole. Ends with a line end. */
+void table_append_wrapped(struct text *out, const char *words, size_t indent, size_t width);
 void table_append_harmless(struct text *out, const char *bytes, size_t size);
 
 #endif

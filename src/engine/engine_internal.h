@@ -70,6 +70,8 @@ struct target_run {
     int64_t audit_due_mono;
     int64_t audited_mono;           /* end of the last one of this process */
     int restarts_audited;
+    bool has_curable;               /* dead letters that another version may cure: a run waits for the server's first word */
+    char known_version[48];         /* that answered before; "" never seen */
     bool workspace_is_known;
     char workspace[128];            /* what it served before; the machine is told so */
     int64_t deleted_rows;           /* commanded in this process */
@@ -234,6 +236,9 @@ void listing_note_covered(struct run *run);
  * only then are they closed. false: left open, or the engine is broken. */
 bool engine_close_letters(struct engine *engine, int64_t stream, int64_t seq, bool may_be_there, bool *ret_absent);
 
+int engine_look_for_curable(struct target_run *target, struct error *err);
+/* Another version of LightRAG answers: what it may process now is tried again, once for each change of the version (which the caller writes). */
+void engine_replay_letters(struct target_run *target, const char *version);
 /* engine_retry_letters while the targets are at work. Applied, not committed. */
 int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err);
 

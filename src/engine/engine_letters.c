@@ -1,8 +1,10 @@
 /* engine_letters.c - what a person decides about dead letters. */
 #include "engine/engine_internal.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct picked {
@@ -99,6 +101,66 @@ static void revive_live(struct engine *engine, int64_t seq, struct error *err)
     target_take_up(stream->target, &row);
 }
 
+static int end_live(struct engine *engine, int64_t number, int64_t seq, struct error *err)
+{
+    struct dead_letter letter;
+
+    if (state_get_letter(engine->state, number, &letter, err) < 0) {
+        engine_break(engine, err);
+        return -1;
+    }
+    letter.end = DEAD_RETRIED;
+    letter.raw = (struct slice){ NULL, 0 };
+    engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+    if (seq != 0)
+        revive_live(engine, seq, err);
+    return 0;
+}
+
+/* Classes whose cause may lie in the server's version. */
+static bool may_be_cured(enum dead_class dead_class)
+{
+    return dead_class == DEAD_REJECTED || dead_class == DEAD_POISON || dead_class == DEAD_PROCESSING_FAILED || dead_class == DEAD_STUCK;
+}
+
+int engine_look_for_curable(struct target_run *target, struct error *err)
+{
+    struct state_counts counts;
+
+    if (state_count_target(target->engine->state, target->row.target, &counts, err) < 0)
+        return -1;
+    for (int i = 1; i < DEAD_CLASSES; i++)
+        target->has_curable = target->has_curable || (may_be_cured((enum dead_class)i) && counts.letters[i] > 0);
+    return 0;
+}
+
+void engine_replay_letters(struct target_run *target, const char *version)
+{
+    struct engine *engine = target->engine;
+    struct picked picked = { 0 };
+    struct error err = { 0 };
+    int64_t count = 0;
+    char words[200];
+
+    if (state_each_letter(engine->state, &(struct letter_filter){ 0 }, pick, &picked, &err) < 0)
+        engine_break(engine, &err);
+    for (size_t i = 0; i < picked.count && !engine->is_broken; i++) {
+        const struct stream_run *stream = engine_find_stream(engine, picked.letters[i].stream);
+        if (stream == NULL || stream->target != target || picked.letters[i].seq == 0 || !may_be_cured(picked.letters[i].dead_class))
+            continue;
+        if (end_live(engine, picked.letters[i].letter, picked.letters[i].seq, &err) < 0)
+            break;
+        count++;
+    }
+    mem_free(picked.letters);
+    if (count == 0)
+        return;
+    (void)snprintf(words, sizeof words, "LightRAG %.40s answers where %.40s did: %lld dead letters that another version may cure are tried again", version,
+                   target->known_version, (long long)count);
+    log_info("target", engine->settings->targets[target->index].name, "%s", words);
+    engine_notice(engine, words);
+}
+
 int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err)
 {
     struct picked picked = { 0 };
@@ -106,18 +168,10 @@ int engine_retry_letters_live(struct engine *engine, const struct letter_filter 
     int64_t count = 0;
 
     for (size_t i = 0; result == 0 && i < picked.count && !engine->is_broken; i++) {
-        struct dead_letter letter;
         if (cannot_be_retried(picked.letters[i].dead_class))
             continue;
-        result = state_get_letter(engine->state, picked.letters[i].letter, &letter, err) < 0 ? -1 : 0;
-        if (result < 0)
-            break;
-        letter.end = DEAD_RETRIED;
-        letter.raw = (struct slice){ NULL, 0 };
-        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
-        if (picked.letters[i].seq != 0)
-            revive_live(engine, picked.letters[i].seq, err);
-        count++;
+        result = end_live(engine, picked.letters[i].letter, picked.letters[i].seq, err);
+        count += result == 0;
     }
     mem_free(picked.letters);
     if (result == 0)

@@ -80,6 +80,7 @@ static int register_target(struct engine *engine, struct target_run *run, bool m
     if (result > 0) {
         run->row.target = found.target;
         run->row.seen_ms = found.seen_ms;
+        (void)snprintf(run->known_version, sizeof run->known_version, "%s", found.version);
         run->workspace_is_known = found.seen_ms > 0;
         (void)snprintf(run->workspace, sizeof run->workspace, "%s", found.workspace);
         return 0;

@@ -256,11 +256,22 @@ static bool only_waits_for_idle(const struct run *run, const struct engine_event
     return summary.removing_since_mono > 0 && run->engine->now.mono_ms - summary.removing_since_mono >= SYNC_IDLE_PATIENCE_MS;
 }
 
+/* It may be another version than the last time, which is to try some dead letters again. */
+static bool waits_for_first_word(const struct target_run *target)
+{
+    struct deliver_summary summary;
+
+    if (!target->has_curable || target->deliver == NULL)
+        return false;
+    deliver_summarise(target->deliver, &summary);
+    return summary.condition == TARGET_UNKNOWN;
+}
+
 static bool is_done(const struct run *run, const struct engine_event *places)
 {
     const struct target_run *target = &run->engine->targets[connector_of(run)->target];
 
-    if (target->audit != NULL || places->queued + places->flying > 0)
+    if (target->audit != NULL || places->queued + places->flying > 0 || waits_for_first_word(target))
         return false;
     if (places->removing > 0 && !only_waits_for_idle(run, places))
         return false;

@@ -349,7 +349,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
     };
     target->sink = settings->sink;
     target->deliver = deliver_new(&machine, &out);
-    return load_batches(target, err);
+    return load_batches(target, err) < 0 || engine_look_for_curable(target, err) < 0 ? -1 : 0;
 }
 
 void target_done(struct target_run *target)
@@ -590,6 +590,9 @@ static void keep_identity(struct target_run *target, const struct sink_health *h
         (void)snprintf(target->workspace, sizeof target->workspace, "%s", health->workspace);
         target->workspace_is_known = true;
     }
+    if (target->engine->audits && target->known_version[0] != '\0' && strcmp(target->known_version, health->version) != 0)
+        engine_replay_letters(target, health->version);
+    (void)snprintf(target->known_version, sizeof target->known_version, "%s", health->version);
     target->row.version = health->version;
     target->row.workspace = target->workspace;
     target->row.seen_ms = target->engine->now.wall_ms;

@@ -1,0 +1,80 @@
+"""Dead letters: grouped by cause, tried again by hand, by the service, and by themselves where another version of LightRAG answers."""
+import signal
+import subprocess
+
+from conftest import SLOW, memories, wait_until
+
+QUICK = "  confirm: { poll_interval: 20ms, settle: 1s, kick_interval: 1s }"
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def fail_two(program, fake):
+    """Five memories, two of which the model refuses for ever, and an element that is no memory."""
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(memories=[*memories(5), {"id": ""}])
+    target.control(fail_match="number 3", fail_times=0)
+    program.write_config(source.url, target.url, lightrag=QUICK)
+    program.sync("--wait", check=3, timeout=120)
+    return source, target
+
+
+def letters(program):
+    return program.json("dead-letters", "list", check=0)
+
+
+def test_grouped_by_cause(program, fake):
+    fail_two(program, fake)
+    listed = letters(program)
+    assert {group["class"]: group["count"] for group in listed["groups"]} == {"malformed": 1, "processing_failed": 1}
+    assert all(group["advice"] and group["first"] and group["last"] for group in listed["groups"])
+    words = program.run("dead-letters", "list", check=0).stdout
+    assert words.index("1 malformed, the first at") < words.index("1 processing_failed, the first at") < words.index("LETTER")
+    assert "then retry." in words
+    only = program.json("dead-letters", "list", "--class", "malformed", check=0)
+    assert [group["class"] for group in only["groups"]] == ["malformed"]
+
+
+def test_another_version_is_given_another_try(program, fake):
+    source, target = fail_two(program, fake)
+    source.control(memories=memories(5))
+    target.control(fail_match="")
+    program.sync("--wait")
+    program.run("dead-letters", "discard", "--class", "malformed", "--yes", check=0)
+    assert [letter["class"] for letter in letters(program)["dead_letters"]] == ["processing_failed"]  # the same version: it waits
+    target.control(core_version="1.5.9")
+    done = program.run("sync", "--wait", check=0)
+    assert "LightRAG 1.5.9 answers where 1.5.7 did: 1 dead letters that another version may cure are tried again" in done.stderr
+    assert letters(program)["dead_letters"] == []
+    ledger = target.ledger()
+    assert (ledger["processed"], ledger["doubled"], ledger["lost"]) == (5, 0, 0)
+    assert "answers where" not in program.run("sync", "--wait", check=0).stderr
+
+
+def test_once_for_each_version(program, fake):
+    source, target = fail_two(program, fake)
+    target.control(core_version="1.5.9")
+    assert "answers where 1.5.7 did" in program.run("sync", "--wait", check=3, timeout=120).stderr
+    assert [group["class"] for group in letters(program)["groups"]] == ["malformed", "processing_failed"]  # in vain
+    assert "answers where" not in program.run("sync", "--wait").stderr
+
+
+def test_while_the_service_holds_the_state(program, fake):
+    source, target = fail_two(program, fake)
+    target.control(fail_match="")
+    text = f"api: {{ api_key: {KEY}, port: %s }}"
+    program.write_config(source.url, target.url, lightrag=QUICK, text=text % 0)
+    with open(program.folder / "serve.log", "wb") as log:
+        service = subprocess.Popen(program.command("serve"), stdout=subprocess.PIPE, stderr=log, env=program.env, text=True)
+    try:
+        program.write_config(source.url, target.url, lightrag=QUICK, text=text % service.stdout.readline().strip().rsplit(":", 1)[1])
+        assert program.json("dead-letters", "retry", "--class", "processing_failed", check=0)["count"] == 1
+        wait_until(lambda: target.ledger()["processed"] == 5)
+        wait_until(lambda: [group["class"] for group in letters(program)["groups"]] == ["malformed"])
+        assert "1 discarded" in program.run("dead-letters", "discard", "--yes", check=0).stdout
+        assert letters(program)["groups"] == []
+        assert "No open dead letters" in program.run("dead-letters", "retry", check=0).stdout
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(30 * SLOW)
+        service.stdout.close()
+    assert target.ledger()["doubled"] == 0
