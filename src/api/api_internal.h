@@ -12,6 +12,7 @@
 #include "state/state.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <yyjson.h>
 
 enum {
@@ -133,6 +134,7 @@ struct api {
     size_t openapi_size;
     char openapi_etag[24];
     struct event_stream *streams[API_STREAMS_MAXIMUM]; /* handle_events.c; of the server's own thread */
+    atomic_size_t stream_count;    /* of them */
     struct state *readers[API_WORKERS + 1]; /* one of each thread; NULL: not opened yet */
     int64_t started_ms;
 };

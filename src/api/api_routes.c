@@ -124,6 +124,9 @@ const struct api_route api_routes[] = {
       .summary = "Does its loop turn?", .help = "503: restart it.", .answers = { { 200, "Liveness", NULL, "It does." } } },
     { .method = "GET", .path = "/readyz", .operation = "getReadyz", .tag = "service", .handle = handle_readyz, .access = API_OPEN,
       .summary = "Does it take orders?", .help = "503 while it stops.", .answers = { { 200, "Liveness", NULL, "It does." } } },
+    { .method = "GET", .path = "/metrics", .operation = "getMetrics", .tag = "service", .handle = handle_metrics, .access = API_READ, .is_exempt = true, .is_slow = true,
+      .summary = "Counters and gauges for Prometheus", .help = "docs/metrics.md lists them. The path is monitoring.prometheus.path; no rate limit.",
+      .answers = { { 200, NULL, "text/plain", "Text exposition format 0.0.4." } } },
 
     { .method = "GET", .path = PREFIX "/openapi.json", .operation = "getOpenApi", .tag = "service", .handle = handle_openapi, .access = API_OPEN,
       .summary = "This document", .help = "OpenAPI 3.1 of exactly the paths that are there.",

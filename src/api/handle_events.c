@@ -116,6 +116,7 @@ static void free_stream(void *producer)
     for (size_t i = 0; i < API_STREAMS_MAXIMUM; i++)
         if (stream->api->streams[i] == stream)
             stream->api->streams[i] = NULL;
+    atomic_fetch_sub(&stream->api->stream_count, 1);
     text_done(&stream->said);
     mem_free(stream);
 }
@@ -173,6 +174,7 @@ void handle_events(struct api_request *request, struct api_answer *answer)
         return;
     }
     stream = *place = mem_alloc(sizeof *stream);
+    atomic_fetch_add(&api->stream_count, 1);
     stream->api = api;
     stream->after = after < 0 ? last : after > last ? 0 : after; /* a number of the future is of another life of this service: all of that is missed */
     (void)snprintf(stream->address, sizeof stream->address, "%s", address);
