@@ -373,7 +373,7 @@ int api_start(const struct api_settings *settings, struct api **ret_api, struct 
         .host = settings->host != NULL ? settings->host : config->api.host,
         .port = (uint16_t)(settings->port < 0 ? config->api.port : settings->port),
         .body_maximum = API_BODY_MAXIMUM, .handler = on_request, .per_address = API_PER_ADDRESS, .target_maximum = API_TARGET_MAXIMUM,
-        .header_maximum = API_HEADERS_MAXIMUM, .answer_timeout_ms = ANSWER_TIMEOUT_MS, .refuse = refuse, .is_slow = is_slow, .workers = API_WORKERS,
+        .header_maximum = API_HEADERS_MAXIMUM, .answer_timeout_ms = ANSWER_TIMEOUT_MS, .is_exposed = true, .refuse = refuse, .is_slow = is_slow, .workers = API_WORKERS,
     };
     struct api *api;
 

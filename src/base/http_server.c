@@ -341,6 +341,8 @@ static mhd_result send_answer(struct http_server_request *request)
     (void)MHD_add_response_header(response, "Content-Type", answer->content_type != NULL ? answer->content_type : "application/json");
     for (size_t i = 0; i < ARRAY_LENGTH(answer->headers) && answer->headers[i] != NULL; i++)
         add_header(response, answer->headers[i]);
+    if (request->server->is_single || request->is_last)
+        (void)MHD_add_response_header(response, "Connection", "close");
     result = MHD_queue_response(request->connection, (unsigned)answer->status, response);
     MHD_destroy_response(response);
     return result;
@@ -359,7 +361,7 @@ void http_server_refuse(struct http_server *server, int status, const char *word
 static mhd_result refuse(struct http_server_request *request, int status, const char *words)
 {
     http_server_refuse(request->server, status, words, &request->answer);
-    http_server_add_header(&request->answer, "Connection", "close");
+    request->is_last = true;
     request->has_answer = true;
     return send_answer(request);
 }
@@ -369,8 +371,16 @@ static mhd_result refuse(struct http_server_request *request, int status, const 
 struct header_count {
     int lengths, encodings, hosts;
     size_t all;
-    bool has_strange_encoding;
+    bool has_strange_encoding, has_strange_name;
 };
+
+/* RFC 9110: a token. Older versions of the library take "Content-Length " for the name of another header, and its body for a request. */
+static bool is_token(const char *name)
+{
+    return name[0] != '\0' &&
+           name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")] == '\0';
+}
+
 
 static mhd_result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -378,6 +388,7 @@ static mhd_result count_header(void *context, enum MHD_ValueKind kind, const cha
 
     (void)kind;
     count->all++;
+    count->has_strange_name = count->has_strange_name || !is_token(name);
     count->lengths += strcasecmp(name, "Content-Length") == 0;
     count->hosts += strcasecmp(name, "Host") == 0;
     if (strcasecmp(name, "Transfer-Encoding") == 0) {
@@ -416,6 +427,8 @@ static const char *find_fault(const struct http_server_request *request, int *re
     *ret_status = 400;
     if (is_ambiguous(&count))
         return "ambiguous length";
+    if (settings->is_exposed && count.has_strange_name)
+        return "a header has a name that is none";
     *ret_status = 414;
     if (settings->target_maximum > 0 && strlen(request->target) > settings->target_maximum)
         return "the path and query are too long";
@@ -590,6 +603,15 @@ static void end_timer(struct http_server *server)
     (void)pthread_join(server->timer, NULL);
 }
 
+static bool is_strict_library(void)
+{
+    int version[3] = { 0 };
+
+    if (sscanf(MHD_get_version(), "%d.%d.%d", &version[0], &version[1], &version[2]) != 3)
+        return false;
+    return version[0] > 1 || (version[0] == 1 && (version[1] > 0 || version[2] >= 10));
+}
+
 int http_server_start(const struct http_server_settings *settings, struct http_server **ret_server, struct error *err)
 {
     struct http_server *server;
@@ -602,6 +624,7 @@ int http_server_start(const struct http_server_settings *settings, struct http_s
     server->settings = *settings;
     server->settings.head_timeout_ms = settings->head_timeout_ms > 0 ? settings->head_timeout_ms : HEAD_TIMEOUT_MS;
     server->settings.body_timeout_ms = settings->body_timeout_ms > 0 ? settings->body_timeout_ms : BODY_TIMEOUT_MS;
+    server->is_single = settings->is_exposed && !is_strict_library();
     server->settings.per_address = settings->per_address > 0 ? settings->per_address : CONNECTIONS_PER_ADDRESS;
     server->links.next = server->links.previous = &server->links;
     start_timer(server);

@@ -81,6 +81,9 @@ struct http_server_settings {
     unsigned per_address;          /* connections of one address; 0: 128 */
     size_t target_maximum;         /* a longer path and query is refused (414) */
     size_t header_maximum;         /* more header lines are refused (431) */
+    /* Whoever speaks here is not trusted: header names that are none are refused, and where the library is older than 1.0.10, which was seen to refuse
+     * every request that two readers may cut differently, a connection carries one request: whatever hides behind it is never looked at. */
+    bool is_exposed;
     int64_t answer_timeout_ms;     /* for the whole of an answer that has a length, however slowly it is read; for each piece of a stream with later_ms */
     /* Fills the body of what the server itself refuses (400, 413, 414, 431, 503); without it {"detail":words}. Any thread of the server. */
     void (*refuse)(void *context, int status, const char *words, struct http_server_answer *answer);

@@ -34,6 +34,7 @@ struct http_server {
     struct http_server_settings settings;
     struct MHD_Daemon *daemon;
     uint16_t port;
+    bool is_single;                /* one request a connection */
 
     pthread_t timer;
     pthread_mutex_t lock;          /* for all below */
@@ -55,6 +56,7 @@ struct http_server_request {
     struct text body;
     size_t thread;
     bool is_head;
+    bool is_last;                  /* of its connection */
     bool is_too_large;
     bool has_answer;               /* waits for its delay, or came from a worker */
     struct http_server_answer answer;

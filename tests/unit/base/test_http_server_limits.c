@@ -68,16 +68,22 @@ static bool is_slow(void *context, const struct http_server_request *request)
     return strncmp(http_server_path(request), "/slow", 5) == 0 || strncmp(http_server_path(request), "/held", 5) == 0;
 }
 
-static void site_start(struct site *site, size_t workers)
+static void site_start_as(struct site *site, size_t workers, bool is_exposed)
 {
     struct http_server_settings settings = {
         .host = "127.0.0.1", .body_maximum = BODY_MAXIMUM, .handler = on_request, .context = site, .target_maximum = TARGET_MAXIMUM,
         .header_maximum = HEADER_MAXIMUM, .refuse = refuse, .is_slow = is_slow, .workers = workers, .per_address = 5,
+        .is_exposed = is_exposed,
     };
     struct error err = { 0 };
 
     *site = (struct site){ 0 };
     assert_int_equal(http_server_start(&settings, &site->server, &err), 0);
+}
+
+static void site_start(struct site *site, size_t workers)
+{
+    site_start_as(site, workers, false);
 }
 
 static void site_done(struct site *site)
@@ -265,6 +271,32 @@ static void test_half_a_head(void **state)
     assert_int_equal(atomic_load(&site.handled), 0);
 }
 
+/* What older versions of the library take for two requests must not be handled twice. */
+static void test_nothing_hides_behind_a_request(void **state)
+{
+    static const struct { const char *why, *request; int handled; } rows[] = {
+        { "a blank before the colon of the length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 30\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", 0 },
+        { "a header that is a length to some", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length\x0b: 30\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", 0 },
+        { "a header without a name", "GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_DONE(site) struct site site;
+        char answer[4096];
+        int fd;
+        site_start_as(&site, 0, true);
+        fd = dial(&site);
+        say(fd, rows[i].request);
+        (void)read_answer(fd, answer, sizeof answer);
+        while (recv(fd, answer, sizeof answer, 0) > 0)
+            continue; /* to the close */
+        if (atomic_load(&site.handled) > rows[i].handled)
+            fail_msg("%s: %d requests were handled", rows[i].why, atomic_load(&site.handled));
+        (void)close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_the_end_with_workers),
         cmocka_unit_test(test_an_address_has_so_many_connections),
         cmocka_unit_test(test_half_a_head),
+        cmocka_unit_test(test_nothing_hides_behind_a_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
