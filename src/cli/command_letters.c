@@ -13,6 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
+static int tell_classes(const char *name, struct error *err)
+{
+    char list[300] = "";
+
+    for (int i = 1; i < DEAD_CLASSES; i++)
+        (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 1 ? ", " : "", dead_class_name((enum dead_class)i));
+    return error_set(err, ERROR_USAGE, "--class: \"%.40s\" is no class of dead letters (%s)", name, list);
+}
+
 static int make_filter(struct cli *cli, struct letter_filter *filter, struct error *err)
 {
     const char *name = cli->values[OPTION_CLASS];
@@ -21,8 +30,7 @@ static int make_filter(struct cli *cli, struct letter_filter *filter, struct err
 
     *filter = (struct letter_filter){ .with_closed = cli->values[OPTION_CLOSED] != NULL };
     if (name != NULL && !dead_class_from_name(name, &dead_class))
-        return error_set(err, ERROR_USAGE, "--class: \"%.40s\" is no class of dead letters (malformed, too_large, rejected, poison, processing_failed, stuck, "
-                                           "source_gap, content, foreign, other_revision)", name);
+        return tell_classes(name, err);
     if (name != NULL)
         filter->dead_class = (int)dead_class;
     if (cli->values[OPTION_ID] != NULL)
@@ -230,7 +238,8 @@ static void show_words(struct cli *cli, const struct dead_letter *letter, const 
                                  (long long)letter->position);
     if (letter->length >= 0)
         (void)text_append_format(out, letter->dead_class == DEAD_SOURCE_GAP ? "  announced  %lld bytes\n" : "  length     %lld bytes\n", (long long)letter->length);
-    (void)text_append_format(out, "  advice     %s\n", dead_class_advice(letter->dead_class));
+    (void)text_append_format(out, "  advice     %s\n  more       docs/troubleshooting.md, \"%s\"\n", dead_class_advice(letter->dead_class),
+                             dead_class_name(letter->dead_class));
     if (letter->raw.size > 0 && cli->values[OPTION_SHOW_CONTENT] != NULL) {
         (void)text_append(out, "  content    ");
         table_append_harmless(out, letter->raw.data, letter->raw.size);

@@ -1,4 +1,6 @@
 """Dead letters: grouped by cause, tried again by hand, by the service, and by themselves where another version of LightRAG answers."""
+import pathlib
+import re
 import signal
 import subprocess
 
@@ -32,6 +34,13 @@ def test_grouped_by_cause(program, fake):
     assert "then retry." in words
     only = program.json("dead-letters", "list", "--class", "malformed", check=0)
     assert [group["class"] for group in only["groups"]] == ["malformed"]
+
+
+def test_every_class_has_its_part_in_the_docs(program):
+    said = program.run("dead-letters", "list", "--class", "odd", check=2).stderr
+    classes = re.search(r"\((.*)\)", said).group(1).split(", ")
+    headings = re.findall(r"^### (\w+)$", (pathlib.Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(), re.M)
+    assert len(classes) == 12 and sorted(classes) == sorted(headings)
 
 
 def test_another_version_is_given_another_try(program, fake):
