@@ -145,10 +145,18 @@ size_t text_read_character(const char *bytes, size_t left, uint32_t *ret_code)
     return length;
 }
 
+/* What moves the cursor, turns the direction of writing, or is there without being seen; not the joiners that scripts and pictures need. */
 static bool is_harmful(uint32_t code)
 {
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+    static const struct { uint32_t first, last; } rows[] = {
+        { 0x00, 0x1F }, { 0x7F, 0x9F }, { 0x061C, 0x061C }, { 0x180E, 0x180E }, { 0x200B, 0x200B }, { 0x200E, 0x200F }, { 0x2028, 0x202E },
+        { 0x2060, 0x206F }, { 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE007F },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (code >= rows[i].first && code <= rows[i].last)
+            return true;
+    return false;
 }
 
 int text_append_harmless(struct text *text, const char *bytes, size_t size)

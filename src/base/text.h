@@ -39,7 +39,7 @@ int text_append_bytes(struct text *text, const void *bytes, size_t size);
 int text_append_char(struct text *text, char c);
 int text_append_format(struct text *text, const char *format, ...) MC_PRINTF(2, 3);
 
-/* Words from outside for a terminal or a log: control characters, C1, bidi marks, line separators, the byte order mark and what is not
+/* Words from outside for a terminal or a log: control characters, C1, bidi marks, invisible characters, line separators, the byte order mark and what is not
  * UTF-8 become \xNN for each of their bytes. */
 int text_append_harmless(struct text *text, const char *bytes, size_t size);
 /* The length of the UTF-8 character at bytes, and its code; 0: there is none (RFC 3629: no surrogates, nothing overlong). */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/width.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -321,10 +322,34 @@ void cli_end_json(struct cli *cli, struct json_writer *writer)
     (void)text_append_char(&cli->out, '\n');
 }
 
+/* Their output is data, that a line broken for the eye would spoil. */
+static bool is_data(const struct cli *cli)
+{
+    static const char *const names[] = { "transform", "completion", "init", "config show", "config schema", "config convert", "dead-letters export", "state export" };
+
+    for (size_t i = 0; cli->command != NULL && cli->values[OPTION_HELP] == NULL && i < ARRAY_LENGTH(names); i++)
+        if (strcmp(cli->command->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void fit_to_terminal(struct cli *cli)
+{
+    struct text shown;
+
+    if (!isatty(STDOUT_FILENO) || cli->json || cli->values[OPTION_JSON_LINES] != NULL)
+        return;
+    text_init(&shown, 0);
+    width_show(cli->out.data, cli->out.size, is_data(cli) ? 0 : table_terminal_width(STDOUT_FILENO), &shown);
+    text_done(&cli->out);
+    cli->out = shown;
+}
+
 int cli_flush(struct cli *cli, struct error *err)
 {
     size_t done = 0;
 
+    fit_to_terminal(cli);
     while (done < cli->out.size) {
         ssize_t put = write(STDOUT_FILENO, cli->out.data + done, cli->out.size - done);
         if (put < 0 && errno == EINTR)
@@ -368,13 +393,13 @@ int cli_fail(struct cli *cli, const struct error *err)
 
 /* ---- The program ---- */
 
-static bool wants_color(const struct cli *cli)
+static bool wants_color(const struct cli *cli, int fd)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
 
     return cli->values[OPTION_NO_COLOR] == NULL && (no_color == NULL || no_color[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0) &&
-           isatty(STDERR_FILENO);
+           isatty(fd);
 }
 
 static int run(struct cli *cli)
@@ -383,7 +408,8 @@ static int run(struct cli *cli)
 
     if (parse(cli, &err) < 0)
         return cli_fail(cli, &err);
-    cli->color = wants_color(cli);
+    cli->color = wants_color(cli, STDERR_FILENO);
+    cli->paints = wants_color(cli, STDOUT_FILENO) && !cli->json;
     if (cli->values[OPTION_VERSION] != NULL && cli->command == NULL)
         return command_version(cli);
     if (cli->command == NULL) {

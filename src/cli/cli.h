@@ -59,7 +59,8 @@ struct cli {
     char *secret;                  /* the one that came on the command line; owned */
     const char **words;            /* plain words behind the command */
     size_t word_count;
-    bool json, quiet, color;
+    bool json, quiet;
+    bool color, paints;            /* colours on stderr; on stdout */
     struct text out;
     struct config *config;
 };

@@ -49,6 +49,16 @@ static const char *state_words(const struct connector_settings *connector, const
     return status_state(&facts, standing);
 }
 
+static enum tone tone_of_result(enum run_result result)
+{
+    static const enum tone tones[RUN_RESULTS] = {
+        [RUN_RUNNING] = TONE_PLAIN, [RUN_SUCCESS] = TONE_GOOD, [RUN_PARTIAL] = TONE_WAIT, [RUN_FAILED] = TONE_BAD, [RUN_INTERRUPTED] = TONE_WAIT,
+        [RUN_CANCELLED] = TONE_WAIT, [RUN_SKIPPED] = TONE_FAINT,
+    };
+
+    return tones[result];
+}
+
 /* ---- list ---- */
 
 static void join_contexts(const struct engine_connector *connector, struct text *out)
@@ -67,11 +77,13 @@ static void list_row(struct cli *cli, size_t index, const struct standing *stand
     join_contexts(&cli->config->engine.connectors[index], &contexts);
     table_add_string(table, connector->id);
     table_add_string(table, state_words(connector, standing));
+    table_set_tone(table, connector->enabled ? TONE_PLAIN : TONE_FAINT);
     table_add(table, contexts.data, contexts.size);
     table_add_string(table, config_schedule_words(connector, schedule, sizeof schedule));
     add_time(table, standing->has_run ? standing->run.row.started_ms : 0);
     table_add_format(table, "%lld", (long long)standing_backlog(standing));
     table_add_format(table, "%lld", (long long)standing_letters(standing));
+    table_set_tone(table, standing_letters(standing) > 0 ? TONE_BAD : TONE_PLAIN);
 }
 
 static void list_json(struct cli *cli, size_t index, const struct standing *standing, struct json_writer *writer)
@@ -98,6 +110,7 @@ int command_list(struct cli *cli)
     struct error err = { 0 };
 
     table_init(&table, heads, ARRAY_LENGTH(heads));
+    table.paints = cli->paints;
     if (begin(cli, &state, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
@@ -161,32 +174,35 @@ static void status_json(struct cli *cli, size_t index, const struct standing *st
     json_write_close(writer);
 }
 
-static void append_places(const struct standing *standing, struct text *out)
+static void append_places(const struct cli *cli, const struct standing *standing, struct text *out)
 {
     const int64_t *memories = standing->counts.memories;
-    const struct { const char *words; int64_t count; } places[] = {
-        { "in the graph, proven", memories[MEMORY_DONE] },
-        { "stored at LightRAG, not yet processed", standing->flying[BATCH_STORED] },
-        { "accepted, not proven to be stored", standing->flying[BATCH_ACCEPTED] },
-        { "sent, answer unclear: looked up first", standing->flying[BATCH_SENDING] },
-        { "waiting to be sent", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY] },
-        { "skipped (empty, filter)", memories[MEMORY_SKIPPED] },
-        { "dead, waiting for a person", memories[MEMORY_DEAD] },
+    const struct { const char *words; int64_t count; enum tone tone; } places[] = {
+        { "in the graph, proven", memories[MEMORY_DONE], TONE_GOOD },
+        { "stored at LightRAG, not yet processed", standing->flying[BATCH_STORED], TONE_WAIT },
+        { "accepted, not proven to be stored", standing->flying[BATCH_ACCEPTED], TONE_WAIT },
+        { "sent, answer unclear: looked up first", standing->flying[BATCH_SENDING], TONE_WAIT },
+        { "waiting to be sent", memories[MEMORY_QUEUED] + standing->flying[BATCH_READY], TONE_WAIT },
+        { "skipped (empty, filter)", memories[MEMORY_SKIPPED], TONE_FAINT },
+        { "dead, waiting for a person", memories[MEMORY_DEAD], TONE_BAD },
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-        if (places[i].count > 0 || i == 0)
-            (void)text_append_format(out, "  %8lld  %s\n", (long long)places[i].count, places[i].words);
+        if (places[i].count > 0 || i == 0) {
+            enum tone tone = cli->paints && places[i].count > 0 ? places[i].tone : TONE_PLAIN;
+            (void)text_append_format(out, "  %s%8lld  %s%s\n", tone_begin(tone), (long long)places[i].count, places[i].words, tone_end(tone));
+        }
 }
 
 static void status_words(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
     struct text *out = &cli->out;
+    enum tone tone;
     char words[TIME_TEXT_SIZE];
 
     (void)text_append_format(out, "%s: %s\n", connector->id, state_words(connector, standing));
-    append_places(standing, out);
+    append_places(cli, standing, out);
     if (standing->oldest_ms > 0) {
         time_text_duration(clock_wall_ms() - standing->oldest_ms, words);
         (void)text_append_format(out, "  the oldest unsettled memory came %s ago\n", words);
@@ -195,7 +211,9 @@ static void status_words(struct cli *cli, size_t index, const struct standing *s
         (void)text_append_format(out, "  no run yet: \"memory-connector sync %s\" makes the first one\n", connector->id);
     } else {
         time_text_rfc3339(standing->run.row.started_ms / 1000 * 1000, words);
-        (void)text_append_format(out, "  last run %lld at %s: %s\n", (long long)standing->run.row.run, words, run_result_name(standing->run.row.result));
+        tone = cli->paints ? tone_of_result(standing->run.row.result) : TONE_PLAIN;
+        (void)text_append_format(out, "  last run %lld at %s: %s%s%s\n", (long long)standing->run.row.run, words, tone_begin(tone),
+                                 run_result_name(standing->run.row.result), tone_end(tone));
         if (standing->run.row.error[0] != '\0') {
             (void)text_append(out, "    ");
             table_append_harmless(out, standing->run.row.error, strlen(standing->run.row.error));
@@ -269,11 +287,13 @@ static bool show_run(void *context, const struct run_row *row)
     table_add_string(history->table, row->connector);
     add_time(history->table, row->started_ms);
     table_add_string(history->table, run_result_name(row->result));
+    table_set_tone(history->table, tone_of_result(row->result));
     table_add_format(history->table, "%lld", (long long)row->counts.fetched);
     table_add_format(history->table, "%lld", (long long)row->counts.new_);
     table_add_format(history->table, "%lld", (long long)row->counts.stored);
     table_add_format(history->table, "%lld", (long long)row->counts.processed);
     table_add_format(history->table, "%lld", (long long)(row->counts.failed + row->counts.malformed));
+    table_set_tone(history->table, row->counts.failed + row->counts.malformed > 0 ? TONE_BAD : TONE_PLAIN);
     table_add_string(history->table, row->error);
     return true;
 }
@@ -290,6 +310,7 @@ int command_history(struct cli *cli)
     size_t only;
 
     table_init(&table, heads, ARRAY_LENGTH(heads));
+    table.paints = cli->paints;
     if (cli_get_integer(cli, OPTION_LIMIT, HISTORY_ROWS, &limit, &err) < 0 || begin(cli, &state, &err) < 0 || cli_one_connector(cli, &only, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
@@ -312,11 +333,12 @@ int command_history(struct cli *cli)
 static void report_words(struct cli *cli, const struct run_row *row)
 {
     struct text *out = &cli->out;
+    enum tone tone = cli->paints ? tone_of_result(row->result) : TONE_PLAIN;
     char started[TIME_TEXT_SIZE];
     char took[TIME_TEXT_SIZE];
     const struct { const char *name; int64_t value; } counts[] = {
         { "fetched", row->counts.fetched }, { "new", row->counts.new_ }, { "changed", row->counts.changed }, { "unchanged", row->counts.unchanged },
-        { "skipped", row->counts.skipped }, { "by the filter", row->counts.filtered }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
+        { "skipped", row->counts.skipped }, { "filtered", row->counts.filtered }, { "repeated", row->counts.duplicates }, { "malformed", row->counts.malformed }, { "sent", row->counts.sent },
         { "stored", row->counts.stored }, { "processed", row->counts.processed }, { "retried", row->counts.retried }, { "failed", row->counts.failed },
         { "replaced", row->counts.replaced }, { "removed", row->counts.removed },
         { "requests", row->counts.requests }, { "bytes", row->counts.bytes },
@@ -324,8 +346,8 @@ static void report_words(struct cli *cli, const struct run_row *row)
 
     time_text_rfc3339(row->started_ms / 1000 * 1000, started);
     time_text_duration(row->finished_ms - row->started_ms, took);
-    (void)text_append_format(out, "run %lld of %s, by %s\n  started    %s\n  result     %s%s%s\n", (long long)row->run, row->connector, row->trigger, started,
-                             run_result_name(row->result), row->finished_ms > 0 ? " after " : "", row->finished_ms > 0 ? took : "");
+    (void)text_append_format(out, "run %lld of %s, by %s\n  started    %s\n  result     %s%s%s%s%s\n", (long long)row->run, row->connector, row->trigger, started,
+                             tone_begin(tone), run_result_name(row->result), tone_end(tone), row->finished_ms > 0 ? " after " : "", row->finished_ms > 0 ? took : "");
     if (row->error[0] != '\0') {
         (void)text_append(out, "  error      ");
         table_append_harmless(out, row->error, strlen(row->error));

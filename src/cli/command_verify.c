@@ -122,6 +122,8 @@ static void say_names(struct text *out, const struct audit_result *result, enum 
 static void say_target(struct cli *cli, const struct engine_target *target, const struct audit_result *result, bool repair)
 {
     struct text *out = &cli->out;
+    enum tone good = cli->paints ? TONE_GOOD : TONE_PLAIN;
+    enum tone tone;
 
     (void)text_append_format(out, "%s (%s): %lld documents at LightRAG, %lld memories said to be there\n", target->name, target->sink.url,
                              (long long)result->rows, (long long)result->done);
@@ -129,14 +131,16 @@ static void say_target(struct cli *cli, const struct engine_target *target, cons
         enum audit_kind kind = (enum audit_kind)i;
         if (result->counts[kind] == 0)
             continue;
-        (void)text_append_format(out, "  %6lld %-12s %s\n", (long long)result->counts[kind], audit_kind_name(kind), audit_kind_advice(kind));
+        tone = cli->paints && audit_kind_differs(kind) ? TONE_BAD : TONE_PLAIN;
+        (void)text_append_format(out, "  %s%6lld %-12s%s %s\n", tone_begin(tone), (long long)result->counts[kind], audit_kind_name(kind), tone_end(tone),
+                                 audit_kind_advice(kind));
         if (audit_kind_differs(kind))
             say_names(out, result, kind);
     }
     if (!result->is_complete)
         (void)text_append(out, "  the listing could not be read to its end: this proves nothing\n");
     else if (count_differences(result) == 0)
-        (void)text_append(out, "  everything is as it should be\n");
+        (void)text_append_format(out, "  %severything is as it should be%s\n", tone_begin(good), tone_end(good));
     else
         (void)text_append(out, repair ? "  mended\n" : "  \"memory-connector verify --repair\" mends it\n");
 }

@@ -14,103 +14,25 @@ enum { GAP = 2, COLUMN_LEAST = 8 };
 
 /* ---- Characters ---- */
 
-static size_t read_character(const unsigned char *at, size_t left, uint32_t *ret_code)
-{
-    size_t length = *at < 0x80 ? 1 : *at >= 0xC2 && *at < 0xE0 ? 2 : *at >= 0xE0 && *at < 0xF0 ? 3 : *at >= 0xF0 && *at < 0xF5 ? 4 : 0;
-    uint32_t code;
-
-    if (length == 0 || length > left)
-        return 0;
-    code = length == 1 ? *at : (uint32_t)(*at & (0xFF >> (length + 1)));
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (at[i] & 0x3F);
-    }
-    *ret_code = code;
-    return length;
-}
-
-static bool is_harmful(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
-}
-
 void table_append_harmless(struct text *out, const char *bytes, size_t size)
 {
-    const unsigned char *at = (const unsigned char *)bytes;
-
-    while (size > 0) {
-        uint32_t code = 0;
-        size_t length = read_character(at, size, &code);
-        bool is_shown = length > 0 && !is_harmful(code);
-        if (length == 0)
-            length = 1;
-        if (is_shown)
-            (void)text_append_bytes(out, at, length);
-        for (size_t i = 0; !is_shown && i < length; i++)
-            (void)text_append_format(out, "\\x%02x", at[i]);
-        at += length;
-        size -= length;
-    }
-}
-
-/* Columns of a character: 0 for marks that combine, 2 for the wide scripts and pictures (Unicode East Asian Width W and F, in blocks). */
-static size_t character_width(uint32_t code)
-{
-    static const struct { uint32_t first, last; } marks[] = {
-        { 0x0300, 0x036F }, { 0x0483, 0x0489 }, { 0x0591, 0x05BD }, { 0x0610, 0x061A }, { 0x064B, 0x065F }, { 0x0900, 0x0902 }, { 0x093C, 0x093C },
-        { 0x0E31, 0x0E31 }, { 0x0E34, 0x0E3A }, { 0x0E47, 0x0E4E }, { 0x1AB0, 0x1AFF }, { 0x1DC0, 0x1DFF }, { 0x200B, 0x200D }, { 0x20D0, 0x20FF },
-        { 0xFE00, 0xFE0F }, { 0xFE20, 0xFE2F }, { 0xE0100, 0xE01EF },
-    };
-    static const struct { uint32_t first, last; } wide[] = {
-        { 0x1100, 0x115F }, { 0x2E80, 0x303E }, { 0x3041, 0x33FF }, { 0x3400, 0x4DBF }, { 0x4E00, 0x9FFF }, { 0xA000, 0xA4CF }, { 0xA960, 0xA97F },
-        { 0xAC00, 0xD7A3 }, { 0xF900, 0xFAFF }, { 0xFE30, 0xFE6F }, { 0xFF00, 0xFF60 }, { 0xFFE0, 0xFFE6 }, { 0x1F300, 0x1F64F }, { 0x1F680, 0x1F6FF },
-        { 0x1F900, 0x1FAFF }, { 0x20000, 0x3FFFD },
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++)
-        if (code >= marks[i].first && code <= marks[i].last)
-            return 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(wide); i++)
-        if (code >= wide[i].first && code <= wide[i].last)
-            return 2;
-    return 1;
-}
-
-size_t table_text_width(const char *text, size_t size)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t width = 0;
-
-    while (size > 0) {
-        uint32_t code = 0;
-        size_t length = read_character(at, size, &code);
-        width += length > 0 ? character_width(code) : 1;
-        length = length > 0 ? length : 1;
-        at += length;
-        size -= length;
-    }
-    return width;
+    (void)text_append_harmless(out, bytes, size);
 }
 
 /* As much as fits, with "…" for the rest. */
 static void append_cut(struct text *out, const char *text, size_t room)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    const char *at = text;
     size_t left = strlen(text);
     size_t used = 0;
 
-    if (table_text_width(text, left) <= room) {
+    if (width_of_text(text, left) <= room) {
         (void)text_append(out, text);
         return;
     }
     while (left > 0) {
-        uint32_t code = 0;
-        size_t length = read_character(at, left, &code);
-        size_t width = length > 0 ? character_width(code) : 1;
-        length = length > 0 ? length : 1;
+        size_t width;
+        size_t length = width_read(at, left, &width);
         if (used + width + 1 > room)
             break;
         (void)text_append_bytes(out, at, length);
@@ -139,6 +61,7 @@ void table_done(struct table *table)
     for (size_t i = 0; i < table->count; i++)
         mem_free(table->cells[i]);
     mem_free(table->cells);
+    mem_free(table->tones);
     *table = (struct table){ 0 };
 }
 
@@ -149,7 +72,15 @@ void table_add(struct table *table, const char *cell, size_t size)
     text_init(&clean, 0);
     table_append_harmless(&clean, cell, size);
     table->cells = mem_grow(table->cells, table->count, &table->capacity, sizeof *table->cells);
+    table->tones = mem_grow(table->tones, table->count, &table->tone_capacity, sizeof *table->tones);
+    table->tones[table->count] = TONE_PLAIN;
     table->cells[table->count++] = text_take(&clean);
+}
+
+void table_set_tone(struct table *table, enum tone tone)
+{
+    if (table->paints)
+        table->tones[table->count - 1] = tone;
 }
 
 void table_add_string(struct table *table, const char *cell)
@@ -172,7 +103,7 @@ static void measure(const struct table *table, size_t *widths)
 {
     memset(widths, 0, table->columns * sizeof *widths);
     for (size_t i = 0; i < table->count; i++) {
-        size_t width = table_text_width(table->cells[i], strlen(table->cells[i]));
+        size_t width = width_of_text(table->cells[i], strlen(table->cells[i]));
         if (width > widths[i % table->columns])
             widths[i % table->columns] = width;
     }
@@ -214,7 +145,8 @@ static void print_records(const struct table *table, struct text *out)
             (void)text_append_char(out, '\n');
         for (size_t i = 0; i < columns; i++)
             if (table->cells[row + i][0] != '\0')
-                (void)text_append_format(out, "%-*s  %s\n", (int)widest, table->cells[i], table->cells[row + i]);
+                (void)text_append_format(out, "%-*s  %s%s%s\n", (int)widest, table->cells[i], tone_begin(table->tones[row + i]), table->cells[row + i],
+                                         tone_end(table->tones[row + i]));
     }
 }
 
@@ -232,11 +164,13 @@ void table_print(const struct table *table, size_t width, struct text *out)
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % table->columns;
         const char *cell = table->cells[i];
-        size_t used = table_text_width(cell, strlen(cell));
+        size_t used = width_of_text(cell, strlen(cell));
         bool is_last = column + 1 == table->columns;
         for (size_t pad = used; table->right[column] && pad < widths[column]; pad++)
             (void)text_append_char(out, ' ');
+        (void)text_append(out, tone_begin(table->tones[i]));
         append_cut(out, cell, widths[column]);
+        (void)text_append(out, tone_end(table->tones[i]));
         for (size_t pad = used; !table->right[column] && !is_last && pad < widths[column]; pad++)
             (void)text_append_char(out, ' ');
         (void)text_append(out, is_last ? "\n" : "  ");
@@ -263,7 +197,7 @@ void table_append_wrapped(struct text *out, const char *words, size_t indent, si
 
     while (*words != '\0') {
         size_t size = strcspn(words, " ");
-        size_t shown = table_text_width(words, size);
+        size_t shown = width_of_text(words, size);
         if (used > 0 && width > 0 && used + 1 + shown > width) {
             (void)text_append_char(out, '\n');
             used = 0;

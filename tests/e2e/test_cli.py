@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -142,7 +143,7 @@ def test_tables_fit_the_terminal(filled):
             shown, code = on_terminal(filled, *args, columns=columns)
             assert code == 0
             if columns > 40:  # narrower than the columns can be, every cell has a line of its own
-                longest = max(len(line) for line in shown.splitlines() if not line.startswith('"'))
+                longest = max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines() if not line.startswith('"'))
                 assert longest <= columns, (columns, args, shown)
             else:
                 assert "\n\n" in shown or len(shown.splitlines()) >= 6

@@ -151,6 +151,6 @@ def test_words_say_it(program, pair):
     assert "8 skipped (filter)" in done.stdout + done.stderr
     run = program.json("history")["runs"][0]
     assert (run["skipped"], run["filtered"]) == (8, 8)
-    assert "by the filter" in program.run("report", run["run"], check=0).stdout
+    assert "filtered   8" in program.run("report", run["run"], check=0).stdout
     configure("types: [photo]")
     assert program.json("sync", "--dry-run", check=0)["runs"][0]["sent"] == 0
