@@ -99,6 +99,8 @@ int command_trigger(struct cli *cli);
 int command_pause(struct cli *cli);
 int command_resume(struct cli *cli);
 int command_cancel(struct cli *cli);
+int command_tail(struct cli *cli);
+int command_health(struct cli *cli);
 int command_list(struct cli *cli);
 int command_status(struct cli *cli);
 int command_history(struct cli *cli);

@@ -154,6 +154,30 @@ bool client_flag(yyjson_val *object, const char *key)
     return yyjson_get_bool(yyjson_obj_get(object, key));
 }
 
+static void put_root(struct json_writer *writer, yyjson_val *root)
+{
+    yyjson_val *key;
+    size_t index, count;
+    yyjson_val *value;
+
+    yyjson_obj_foreach(root, index, count, key, value) {
+        size_t size = 0;
+        char *json = strcmp(yyjson_get_str(key), "schema") == 0 ? NULL : yyjson_val_write(value, 0, &size);
+        if (json != NULL)
+            json_write_raw(writer, yyjson_get_str(key), json, size);
+        free(json);
+    }
+}
+
+void client_print_json(struct cli *cli, const char *kind, yyjson_val *root)
+{
+    struct json_writer writer;
+
+    cli_begin_json(cli, &writer, kind);
+    put_root(&writer, root);
+    cli_end_json(cli, &writer);
+}
+
 /* ---- Runs ---- */
 
 static const char status_path[] = "/api/v1/connectors/%s/status";

@@ -26,6 +26,9 @@ const char *client_text(yyjson_val *object, const char *key);
 int64_t client_integer(yyjson_val *object, const char *key);
 bool client_flag(yyjson_val *object, const char *key);
 
+/* The whole answer as one object of the command, with a schema of that kind. */
+void client_print_json(struct cli *cli, const char *kind, yyjson_val *root);
+
 /* ---- A run that somebody waits for ---- */
 
 struct client_run {

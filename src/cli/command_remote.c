@@ -33,30 +33,6 @@ static const char *begin(struct cli *cli, struct error *err)
     return name == NULL || cli_load_config(cli, err) < 0 ? NULL : name;
 }
 
-static void put_root(struct json_writer *writer, yyjson_val *root)
-{
-    yyjson_val *key;
-    size_t index, count;
-    yyjson_val *value;
-
-    yyjson_obj_foreach(root, index, count, key, value) {
-        size_t size = 0;
-        char *json = strcmp(yyjson_get_str(key), "schema") == 0 ? NULL : yyjson_val_write(value, 0, &size);
-        if (json != NULL)
-            json_write_raw(writer, yyjson_get_str(key), json, size);
-        free(json);
-    }
-}
-
-static void print_json(struct cli *cli, const char *kind, yyjson_val *root)
-{
-    struct json_writer writer;
-
-    cli_begin_json(cli, &writer, kind);
-    put_root(&writer, root);
-    cli_end_json(cli, &writer);
-}
-
 /* ---- trigger ---- */
 
 static int make_body(struct cli *cli, struct text *body, struct error *err)
@@ -102,7 +78,7 @@ static void print_report(struct cli *cli, const char *connector, yyjson_val *rep
     const char *error = client_text(report, "error");
 
     if (cli->json) {
-        print_json(cli, "report", report);
+        client_print_json(cli, "report", report);
         return;
     }
     (void)text_append_format(&cli->out, "%s: %s: %lld fetched, %lld new, %lld changed, %lld failed (run %lld)\n", connector, client_text(report, "result"),
@@ -182,7 +158,7 @@ static void print_plan(struct cli *cli, const char *connector, yyjson_val *root,
     const char *next = client_text(root, "next_run");
 
     if (cli->json) {
-        print_json(cli, cli->command->name, root);
+        client_print_json(cli, cli->command->name, root);
         return;
     }
     (void)text_append_format(&cli->out, "%s: %s", connector, what);
@@ -237,7 +213,7 @@ int command_cancel(struct cli *cli)
     if (connector == NULL || client_call(cli, "POST", "/api/v1/connectors/%s/cancel", connector, NULL, &answer, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json)
-        print_json(cli, "cancel", answer.root);
+        client_print_json(cli, "cancel", answer.root);
     else if (client_flag(answer.root, "cancelled"))
         (void)text_append_format(&cli->out, "%s: cancelled; what is queued or on its way goes on\n", connector);
     else
