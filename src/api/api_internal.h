@@ -263,7 +263,7 @@ api_handler handle_openapi, handle_root;
 api_handler handle_connectors, handle_connector, handle_create, handle_replace, handle_patch, handle_delete;
 api_handler handle_trigger, handle_pause, handle_resume, handle_cancel, handle_reset, handle_test;
 api_handler handle_status, handle_history, handle_run, handle_runs;
-api_handler handle_memories, handle_memory;
+api_handler handle_memories, handle_memory, handle_resolve;
 api_handler handle_letters, handle_retry, handle_discard;
 api_handler handle_events, handle_metrics, handle_health, handle_livez, handle_readyz;
 

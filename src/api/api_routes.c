@@ -31,6 +31,10 @@ static const struct api_parameter *const of_delete[] = { &purge, NULL };
 static const struct api_parameter of_connector = { .name = "connector", .type = API_TEXT, .max = 64, .help = "Only events of this connector." };
 static const struct api_parameter last_event_id = { .name = "last_event_id", .type = API_INTEGER, .min = 0, .max = 9e15, .help = "Go on behind this event; the header Last-Event-ID comes first." };
 
+static const struct api_parameter name = { .name = "name", .type = API_TEXT, .max = 4096, .help = "A document name, document id, chunk, track id, memory:// address, or a memory's id." };
+static const struct api_parameter entity = { .name = "entity", .type = API_TEXT, .max = 4096, .help = "An entity of LightRAG's graph: the servers are asked." };
+
+static const struct api_parameter *const of_resolve[] = { &name, &entity, NULL };
 static const struct api_parameter *const of_events[] = { &of_connector, &last_event_id, NULL };
 static const struct api_parameter *const of_connectors[] = { &limit, &cursor, &state, &managed_by, &q_connector, NULL };
 static const struct api_parameter *const of_runs[] = { &limit, &cursor, &result, NULL };
@@ -100,6 +104,10 @@ const struct api_route api_routes[] = {
     { .method = "GET", .path = CONNECTOR "/memories/{memory}", .operation = "getMemory", .tag = "memories", .handle = handle_memory, .access = API_READ, .is_slow = true,
       .parameters = of_memory, .summary = "Where one memory is", .help = "Its id as the Memory API gives it, percent-encoded.",
       .answers = { { 200, "MemoryDetails", NULL, "Where it is." } } },
+
+    { .method = "GET", .path = PREFIX "/resolve", .operation = "resolveName", .tag = "memories", .handle = handle_resolve, .access = API_READ, .is_slow = true,
+      .parameters = of_resolve, .summary = "From what LightRAG shows back to memories", .help = "By name, or the memories behind an entity of the graph; one of the two. docs/provenance.md tells more.",
+      .answers = { { 200, "Resolved", NULL, "They are these." } } },
 
     { .method = "GET", .path = CONNECTOR "/dead-letters", .operation = "listDeadLetters", .tag = "dead letters", .handle = handle_letters, .access = API_READ, .is_slow = true,
       .parameters = of_letters, .summary = "What waits for a person", .help = "Each with what to do. What came from the source is shown by the command dead-letters show only.",

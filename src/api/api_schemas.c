@@ -359,6 +359,45 @@ static void write_shown(struct json_writer *writer)
     config_connector_write_schema(writer, CONFIG_CONNECTOR_SHOWN);
 }
 
+/* ---- The way back ---- */
+
+static const struct api_member resolved_memory_members[] = {
+    { .name = "memory", .type = API_TEXT, .help = "Its id at the Memory API." },
+    { .name = "context", .type = API_TEXT, .help = "Its context there." },
+    { .name = "connector", .type = API_TEXT, .is_null_too = true, .help = "Whose it is; null: nobody feeds it now." },
+    { .name = "source", .type = API_TEXT, .help = "The Memory API's name in the configuration." },
+    { .name = "target", .type = API_TEXT, .help = "The LightRAG server's, and a mark of its address." },
+    { .name = "target_url", .type = API_TEXT, .help = "Its address." },
+    { .name = "target_version", .type = API_TEXT, .is_null_too = true, .help = "Its core_version; null: never seen." },
+    { .name = "address", .type = API_TEXT, .help = "As in the first line of the document." },
+    { .name = "document", .type = API_TEXT, .help = "Its document's name at LightRAG." },
+    { .name = "doc_id", .type = API_TEXT, .is_null_too = true, .help = "LightRAG's id of it; null: it cannot be told." },
+    { .name = "state", .type = API_TEXT, .choices = memory_states, .help = "flying: in a batch under way." },
+};
+SCHEMA(resolved_memory_schema, "ResolvedMemory", resolved_memory_members, .help = "A memory, and all that names it.");
+
+static const struct api_member resolved_target_members[] = {
+    { .name = "target", .type = API_TEXT, .help = "The server that was asked." },
+    { .name = "entity", .type = API_TEXT, .help = "As the server spells it." },
+    { .name = "found", .type = API_BOOLEAN, .help = "Whether it is in its graph." },
+    { .name = "type", .type = API_TEXT, .help = "The server's word for what it is." },
+    { .name = "cut", .type = API_BOOLEAN, .help = "There are more memories: the server keeps a bounded list." },
+    { .name = "other_documents", .type = API_INTEGER, .help = "Documents behind it that no memory here made." },
+    { .name = "similar", .type = API_LIST, .help = "Entities whose names look alike." },
+    { .name = "memories", .type = API_LIST, .of = "ResolvedMemory", .help = "Those behind it." },
+};
+SCHEMA(resolved_target_schema, "ResolvedEntity", resolved_target_members, .help = "An entity at one server.");
+
+static const struct api_member resolved_members[] = {
+    { .name = "name", .type = API_TEXT, .is_optional = true, .help = "What was asked." },
+    { .name = "kind", .type = API_TEXT, .is_optional = true, .help = "What it was taken for." },
+    { .name = "cut", .type = API_BOOLEAN, .is_optional = true, .help = "There are more than these." },
+    { .name = "memories", .type = API_LIST, .of = "ResolvedMemory", .is_optional = true, .help = "What the name means." },
+    { .name = "entity", .type = API_TEXT, .is_optional = true, .help = "What was asked." },
+    { .name = "targets", .type = API_LIST, .of = "ResolvedEntity", .is_optional = true, .help = "What each server knows of it." },
+};
+SCHEMA(resolved_schema, "Resolved", resolved_members, .help = "The memories that a name means, or those behind an entity.");
+
 static const struct api_schema settings_schema = { .name = "ConnectorSettings", .write = write_settings };
 static const struct api_schema patch_schema = { .name = "ConnectorPatch", .write = write_patch };
 static const struct api_schema connector_schema = { .name = "Connector", .write = write_shown };
@@ -368,7 +407,7 @@ const struct api_schema *const api_schemas[] = {
     &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
     &report_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
     &retried_schema, &discarded_schema, &forgotten_schema, &trigger_schema, &triggered_schema, &pause_schema, &plan_schema, &cancelled_schema, &reset_schema,
-    &problem_schema, &mistake_schema, &openapi_schema,
+    &problem_schema, &mistake_schema, &openapi_schema, &resolved_schema, &resolved_memory_schema, &resolved_target_schema,
     &health_schema, &components_schema, &state_health_schema, &scheduler_health_schema, &source_health_schema, &target_health_schema, &liveness_schema, NULL,
 };
 

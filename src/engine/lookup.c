@@ -488,3 +488,18 @@ void found_write(struct json_writer *writer, const struct found *found)
     json_write_string(writer, "doc_id", found->doc_id[0] != '\0' ? found->doc_id : NULL);
     json_write_string(writer, "state", memory_state_name(found->row.state));
 }
+
+int lookup_write(struct state *state, const struct lookup *lookup, struct json_writer *writer, struct error *err)
+{
+    json_write_open_array(writer, "memories");
+    for (size_t i = 0; i < lookup->count; i++) {
+        AUTO_DONE(found) struct found found = { 0 };
+        if (found_read(state, lookup->seqs[i], &found, err) < 0)
+            return -1;
+        json_write_open_object(writer, NULL);
+        found_write(writer, &found);
+        json_write_close(writer);
+    }
+    json_write_close(writer);
+    return 0;
+}

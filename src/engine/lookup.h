@@ -49,5 +49,7 @@ void found_done(struct found *found);
 AUTO_DEFINE_DONE(found)
 /* What names it, and where it stands, into the open object: the members that explain and resolve share. */
 void found_write(struct json_writer *writer, const struct found *found);
+/* "memories": all of them. */
+int lookup_write(struct state *state, const struct lookup *lookup, struct json_writer *writer, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 """The management API as a person with curl meets it: what is read, what is told to a connector, and what is refused."""
 import json
 import time
+import urllib.parse
 
 import pytest
 
@@ -116,6 +117,25 @@ def test_cursors_fit_one_list_only(service):
     for path in (f"connectors/life/memories?status=done&cursor={cursor}", f"connectors/life/history?cursor={cursor}", f"runs?cursor={cursor}",
                  f"connectors/life/memories?cursor={cursor}A", f"connectors/life/memories?cursor={cursor[:-1]}", "connectors?cursor=AAAA", "connectors?cursor=%F0%9F%98%80"):
         assert service.ask("GET", path).slug() == "bad-cursor", path
+
+
+def test_the_way_back(service, pair):
+    synced(service)
+    wait_until(lambda: pair[1].ledger()["processed"] == 21)
+    found = service.get("resolve?name=memory~ctx~m7")
+    assert (found["kind"], [one["memory"] for one in found["memories"]]) == ("document name", ["m7"])
+    only = found["memories"][0]
+    for name in (only["doc_id"], only["address"], "m7"):
+        assert service.get("resolve?name=" + urllib.parse.quote(name, safe=""))["memories"] == found["memories"]
+    assert service.ask("GET", "resolve?name=nothing").slug() == "unknown-memory"
+    assert service.ask("GET", "resolve").status == 400
+    assert service.ask("GET", "resolve?name=a&entity=b").status == 400
+    behind = service.get("resolve?entity=Ana")["targets"]
+    assert [target["found"] for target in behind] == [True] and len(behind[0]["memories"]) >= 20
+    assert service.get("resolve?entity=Nobody%20at%20all")["targets"][0]["found"] is False
+    pair[1].stop()
+    assert service.ask("GET", "resolve?entity=Ana").status == 503
+    assert service.get("resolve?name=m7")["memories"]  # that needs no server
 
 
 def test_dead_letters(service, pair):

@@ -1,0 +1,33 @@
+/* entity.h - an entity of LightRAG's graph, and the memories behind it: asked of one server, answered by what the state knows. */
+#ifndef MC_ENGINE_ENTITY_H
+#define MC_ENGINE_ENTITY_H
+
+#include "base/http.h"
+#include "engine/engine.h"
+#include "engine/lookup.h"
+#include "sink/sink.h"
+
+struct entity {
+    char *wanted;                     /* the server's spelling; owned */
+    char *labels[SINK_LABELS_MAXIMUM]; /* entities whose names look alike; owned */
+    size_t label_count;
+    struct sink_entity node;
+    bool is_full;                     /* more documents than are kept here */
+    uint8_t (*digests)[16];           /* owned: its documents, as the MD5 of their names, each once */
+    size_t digest_count, digest_capacity;
+    bool is_answered;
+    struct sink_verdict verdict;
+};
+void entity_done(struct entity *entity);
+AUTO_DEFINE_DONE(entity)
+
+/* Two requests, one after the other, over http, which nobody else uses meanwhile; into a zeroed one. -1: the server did not answer it (ERROR_UNREACHABLE,
+ * ERROR_DENIED, ERROR_LATER, ERROR_CONFIG). An entity that is not there is an answer: node.is_there. */
+int entity_ask(struct http *http, const struct engine_target *target, const char *name, struct entity *entity, struct error *err);
+/* Its documents to memories. ret_others: documents that no memory here made. */
+int entity_find(struct state *state, struct entity *entity, struct lookup *lookup, int64_t *ret_others, struct error *err);
+/* An object of the open array. */
+int entity_write(struct json_writer *writer, struct state *state, const char *target, const struct entity *entity, const struct lookup *lookup, int64_t others,
+                 struct error *err);
+
+#endif
