@@ -93,8 +93,8 @@ int service_add_place(struct service *service, struct service_connector *connect
     return 0;
 }
 
-/* Readers copy its strings under the board's mutex, so the old ones go once the new ones are in place. */
-static void swap_connector(struct place *place, const struct service_connector *connector)
+/* Readers copy its strings under the board's mutex, so the old ones go (free_connector) once the new ones are in place. */
+static struct service_connector swap_connector(struct place *place, const struct service_connector *connector)
 {
     struct service_connector old = place->connector;
 
@@ -102,21 +102,28 @@ static void swap_connector(struct place *place, const struct service_connector *
     place->connector = *connector;
     place->version++;
     (void)pthread_mutex_unlock(&place->service->board_mutex);
-    if (old.owner_free != NULL)
-        old.owner_free(old.owner);
+    return old;
+}
+
+static void free_connector(const struct service_connector *connector)
+{
+    if (connector->owner_free != NULL)
+        connector->owner_free(connector->owner);
 }
 
 void service_change_place(struct place *place, struct service_connector *connector)
 {
     struct service *service = place->service;
     struct scheduler_job_settings settings;
+    struct service_connector old;
     struct error err = { 0 };
 
     engine_release_connector(service->engine, place->index);
     service->connectors[place->index] = connector->engine;
-    swap_connector(place, connector);
+    old = swap_connector(place, connector);
     settings = job_settings(place);
-    scheduler_change(place->job, &settings, service_now(service));
+    scheduler_change(place->job, &settings, service_now(service)); /* compares with the old zone */
+    free_connector(&old);
     if (engine_register_connector(service->engine, place->index, &err) < 0 || engine_start_target(service->engine, connector->engine.target, &err) < 0)
         engine_break(service->engine, &err);
     board_describe(place);
@@ -127,13 +134,15 @@ void service_remove_place(struct place *place)
 {
     static const struct service_connector nobody;
     struct service *service = place->service;
+    struct service_connector old;
 
     engine_release_connector(service->engine, place->index);
     board_remove(place);
     memset(&service->connectors[place->index], 0, sizeof service->connectors[place->index]);
     place->is_used = place->is_asked = false;
     memset(&place->before, 0, sizeof place->before);
-    swap_connector(place, &nobody);
+    old = swap_connector(place, &nobody);
+    free_connector(&old);
 }
 
 /* ---- Events: told to others once what they tell is durable ---- */

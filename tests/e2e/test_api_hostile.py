@@ -360,7 +360,7 @@ def test_whose_limit_it_is(start):
 ], ids=["arrays", "objects", "members", "escapes", "many objects", "a long number", "twice", "blanks", "backslashes", "wide"])
 def test_json_that_costs(hostile_service, body):
     begin = time.monotonic()
-    answer = hostile_service.ask("POST", "connectors/life/pause", body, source=BAD)
+    answer = hostile_service.ask("POST", "connectors/life/pause", body, source="127.0.0.5")  # at the other address keys were changed by chance
     assert answer.status in (200, 400), answer.raw[:200]
     assert len(answer.raw) < 100000
     assert time.monotonic() - begin < 5 * SLOW
@@ -433,7 +433,7 @@ def test_nothing_that_is_secret_comes_out(start, program):
 def test_paths_by_chance(hostile_service):
     chance = random.Random(11)
     pieces = ["..", ".", "", "%2e%2e", "%2f", "%00", "etc", "passwd", "api", "v1", "connectors", "life", "runs", "1", "%c0%af", "%5c", "~", "a" * 300, "{id}", "%25", ";", "status", "memories"]
-    connection = http.client.HTTPConnection(hostile_service.host, hostile_service.port, timeout=30, source_address=(BAD, 0))
+    connection = http.client.HTTPConnection(hostile_service.host, hostile_service.port, timeout=30, source_address=("127.0.0.5", 0))
     for _ in range(2000):
         path = "/" + "/".join(chance.choice(pieces) for _ in range(chance.randint(0, 9)))
         connection.request("GET", path, headers={"X-API-Key": FULL})
