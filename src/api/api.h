@@ -36,5 +36,6 @@ AUTO_DEFINE(api)
 
 /* The OpenAPI document of exactly the routes that are there. */
 void api_write_openapi(struct text *out, const char *version);
+void api_write_reference(struct text *out); /* the reference part of docs/api.md (src/tools/make_api_reference.c) */
 
 #endif
