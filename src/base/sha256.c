@@ -3,8 +3,10 @@
 #ifdef MC_SHA256_BY_OPENSSL
 /* The one-shot SHA256() looks its method up by name at every call: 0.3 us more, for ids of 30 bytes six times the hash itself. */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #else
+#include <mbedtls/md.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
 #endif
@@ -21,6 +23,17 @@ void sha256_of(const void *bytes, size_t size, uint8_t ret_digest[SHA256_SIZE])
     (void)mbedtls_sha256(bytes, size, ret_digest, 0);
 #else
     (void)mbedtls_sha256_ret(bytes, size, ret_digest, 0);
+#endif
+}
+
+void sha256_hmac(const void *key, size_t key_size, const void *bytes, size_t size, uint8_t ret_digest[SHA256_SIZE])
+{
+#if defined(MC_SHA256_BY_OPENSSL)
+    unsigned length = SHA256_SIZE;
+
+    (void)HMAC(EVP_sha256(), key, (int)key_size, bytes, size, ret_digest, &length);
+#else
+    (void)mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_size, bytes, size, ret_digest);
 #endif
 }
 

@@ -200,6 +200,20 @@ struct job_row {
     const char *reason;
 };
 
+/* What was told of one trouble of one connector; see engine/alerts.h. Values are stored. */
+struct alert_row {
+    const char *connector;
+    bool is_gone;              /* in a change: all of the connector are dropped */
+    int cause;                 /* enum alert_cause */
+    bool is_raised;
+    int64_t value;             /* what was told last: failures, dead letters ... */
+    int64_t since_ms;          /* when it was raised */
+    int64_t told_ms;           /* when this message was made */
+    bool is_pending;           /* the message is still to be delivered */
+    const char *name;          /* its webhook-id: the same in every try */
+    const char *body;          /* JSON; "" when it was delivered */
+};
+
 /* ---- Change-sets ---- */
 
 struct member_ref {
@@ -221,6 +235,7 @@ enum change_kind {
     CHANGE_MARK,          /* mark: insert or overwrite; value 0: none */
     CHANGE_CONNECTOR,     /* connector: insert or overwrite; without a definition: deleted */
     CHANGE_JOB,           /* job: insert or overwrite, or drop */
+    CHANGE_ALERT,         /* alert: insert or overwrite, or drop */
     CHANGE_ABSENCE,       /* absence: not in a complete listing: insert or overwrite; since_ms 0: seen again, < 0: a person was asked */
 };
 
@@ -245,6 +260,7 @@ struct change {
         const struct run_row *run;
         const struct connector_row *connector;
         const struct job_row *job;
+        const struct alert_row *alert;
         struct {
             int64_t newer_seq;
             const uint8_t *newer_revision;  /* SHA256_SIZE bytes; NULL with newer_text NULL */

@@ -112,6 +112,8 @@ int state_each_run_before(struct state *state, const char *connector, int64_t be
 int state_last_success(struct state *state, const char *connector, int64_t *ret_finished_ms, struct error *err);
 /* Connectors made by API, in order of their ids. */
 int state_each_connector(struct state *state, bool (*each)(void *context, const struct connector_row *row), void *context, struct error *err);
+/* What was told of troubles, by connector and cause. */
+int state_each_alert(struct state *state, bool (*each)(void *context, const struct alert_row *row), void *context, struct error *err);
 /* Where a connector's schedule stands. 1, 0 or -1. */
 int state_get_job(struct state *state, const char *connector, struct job_row *ret_row, struct error *err);
 /* Runs without an end: what recovery marks as interrupted. */

@@ -222,6 +222,8 @@ static int apply(struct state *state, const struct change *change, struct error 
         return state_put_connector(state, change->connector, err);
     case CHANGE_JOB:
         return state_put_job(state, change->job, err);
+    case CHANGE_ALERT:
+        return state_put_alert(state, change->alert, err);
     case CHANGE_ABSENCE:
         return state_put_absence(state, change, err);
     }

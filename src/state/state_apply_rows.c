@@ -227,3 +227,22 @@ int state_put_job(struct state *state, const struct job_row *row, struct error *
     bind_string(&binder, row->reason);
     return state_run(state, &binder, "keeping a plan", NULL, err);
 }
+
+int state_put_alert(struct state *state, const struct alert_row *row, struct error *err)
+{
+    struct binder binder;
+
+    if (row->is_gone)
+        return drop_named(state, DROP_ALERTS, row->connector, "dropping alerts", err);
+    binder = state_bind(state, PUT_ALERT);
+    bind_string(&binder, row->connector);
+    bind_number(&binder, row->cause);
+    bind_number(&binder, row->is_raised);
+    bind_number(&binder, row->value);
+    bind_number(&binder, row->since_ms);
+    bind_number(&binder, row->told_ms);
+    bind_number(&binder, row->is_pending);
+    bind_string(&binder, row->name);
+    bind_string(&binder, row->body);
+    return state_run(state, &binder, "keeping an alert", NULL, err);
+}

@@ -26,7 +26,7 @@ enum statement {
     PUT_TARGET, PUT_STREAM,
     ADD_MEMORY, SET_MEMORY, PUT_TEXT, DROP_TEXT, MOVE_MEMBERS, MOVE_MEMBERS_TO_BATCH,
     PUT_BATCH, PUT_LETTER, LETTER_BEFORE, PUT_RUN, ADD_COUNT, PUT_NEWER, DROP_NEWER, PUT_MARK, DROP_MARK, PUT_ABSENCE, DROP_ABSENCE,
-    PUT_CONNECTOR, DROP_CONNECTOR, PUT_JOB, DROP_JOB, EACH_CONNECTOR, GET_JOB, LAST_SUCCESS,
+    PUT_CONNECTOR, DROP_CONNECTOR, PUT_JOB, DROP_JOB, PUT_ALERT, DROP_ALERTS, EACH_ALERT, EACH_CONNECTOR, GET_JOB, LAST_SUCCESS,
     FIND_TARGET, FIND_STREAM, GET_STREAM, FIND_MEMORY, GET_MEMORY, GET_TEXT, GET_BATCH, GET_LETTER, FIND_LETTER, FIND_ANY_LETTER, GET_RUN,
     GET_NEWER, GET_MARK, GET_ABSENCE, GET_FIRST_SEEN, EACH_NAME, EACH_TRACKED, EACH_FLOWN, EACH_LETTER_OF, EACH_REMOVING, EACH_MEMORY, EACH_ABSENCE,
     EACH_QUEUED, ANY_DUE, NEXT_DUE, EACH_OPEN_BATCH, EACH_MEMBER, EACH_TARGET, EACH_STREAM, EACH_LETTER, EACH_RUN, EACH_RUN_OF, EACH_OPEN_RUN,
@@ -91,7 +91,7 @@ int state_check(struct state *state, struct error *err);
 
 /* ---- state_file.c ---- */
 
-enum { STATE_SCHEMA = 5 };                   /* the newest version; the last row of state_migrations */
+enum { STATE_SCHEMA = 6 };                   /* the newest version; the last row of state_migrations */
 enum { STATE_APPLICATION_ID = 0x4D436F6E }; /* "MCon" in the header, so that a damaged state is told from a foreign file */
 
 enum state_file { STATE_FILE_MISSING, STATE_FILE_OURS };
@@ -169,6 +169,7 @@ int state_put_newer(struct state *state, const struct change *change, struct err
 int state_put_mark(struct state *state, const struct change *change, struct error *err);
 int state_put_connector(struct state *state, const struct connector_row *row, struct error *err);
 int state_put_job(struct state *state, const struct job_row *row, struct error *err);
+int state_put_alert(struct state *state, const struct alert_row *row, struct error *err);
 int state_put_absence(struct state *state, const struct change *change, struct error *err);
 
 /* ---- state_count.c ---- */

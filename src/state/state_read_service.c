@@ -20,6 +20,26 @@ int state_each_connector(struct state *state, bool (*each)(void *context, const 
     return more < 0 ? -1 : 0;
 }
 
+int state_each_alert(struct state *state, bool (*each)(void *context, const struct alert_row *row), void *context, struct error *err)
+{
+    struct binder binder;
+    int more;
+
+    if (state_list_begin(state, EACH_ALERT, &binder, err) < 0)
+        return -1;
+    while ((more = state_step(state, &binder, "reading alerts", err)) > 0) {
+        struct alert_row row = {
+            .connector = column_string(binder.statement, 0), .cause = (int)column_number(binder.statement, 1), .is_raised = column_number(binder.statement, 2) != 0,
+            .value = column_number(binder.statement, 3), .since_ms = column_number(binder.statement, 4), .told_ms = column_number(binder.statement, 5),
+            .is_pending = column_number(binder.statement, 6) != 0, .name = column_string(binder.statement, 7), .body = column_string(binder.statement, 8),
+        };
+        if (!each(context, &row))
+            break;
+    }
+    state_list_end(state, EACH_ALERT);
+    return more < 0 ? -1 : 0;
+}
+
 int state_get_job(struct state *state, const char *connector, struct job_row *ret_row, struct error *err)
 {
     struct binder binder;

@@ -72,13 +72,19 @@ static const char schema_5[] =
     "ALTER TABLE memories ADD COLUMN first_ms INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX letters_seq ON letters(seq) WHERE seq>0;";
 
+/* Version 6: what was told of troubles, so that one is told once across restarts, and what is still to be delivered. */
+static const char schema_6[] =
+    "CREATE TABLE alerts(connector TEXT NOT NULL, cause INTEGER NOT NULL, raised INTEGER NOT NULL, value INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
+    " told_ms INTEGER NOT NULL, pending INTEGER NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(connector, cause)) WITHOUT ROWID;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
     { 2, schema_2 },
     { 3, schema_3 },
     { 4, schema_4 },
-    { STATE_SCHEMA, schema_5 },
+    { 5, schema_5 },
+    { STATE_SCHEMA, schema_6 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

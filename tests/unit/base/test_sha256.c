@@ -29,6 +29,29 @@ static void test_known_digests(void **state)
     }
 }
 
+/* Test vectors: RFC 4231, 4.2, 4.3 and 4.7 (a key longer than a block). */
+static void test_hmac(void **state)
+{
+    char long_key[132];
+    const struct { const char *key, *text, *want; } rows[] = {
+        { "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b", "Hi There",
+          "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+        { "Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+        { long_key, "Test Using Larger Than Block-Size Key - Hash Key First", "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+    };
+    (void)state;
+
+    memset(long_key, 0xAA, 131);
+    long_key[131] = '\0';
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        uint8_t digest[SHA256_SIZE];
+        char hex[SHA256_HEX_SIZE];
+        sha256_hmac(rows[i].key, strlen(rows[i].key), rows[i].text, strlen(rows[i].text), digest);
+        sha256_hex(digest, sizeof digest, hex);
+        assert_string_equal(hex, rows[i].want);
+    }
+}
+
 static void test_a_part_as_hex(void **state)
 {
     char hex[7];
@@ -42,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_digests),
+        cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_a_part_as_hex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,8 @@ static bool any_run(void *context, const struct run_row *row) { (void)context; (
 static bool any_target(void *context, const struct target_row *row) { (void)context; (void)row; return true; }
 static bool any_stream(void *context, const struct stream_row *row) { (void)context; (void)row; return true; }
 static bool any_connector(void *context, const struct connector_row *row) { (void)context; (void)row; return true; }
+
+static bool any_alert(void *context, const struct alert_row *row) { (void)context; (void)row; return true; }
 static bool any_absence(void *context, int64_t seq, int64_t since_ms) { (void)context; (void)seq; (void)since_ms; return true; }
 
 static int open_here(bool reader, const struct migration *table, size_t count, struct state **ret_state, struct error *err)
@@ -127,12 +129,14 @@ static int change(struct state *state, struct error *err)
     const struct batch_row batch = { .batch = 1, .target = 1, .state = BATCH_SENDING, .members = 1 };
     const struct connector_row connector = { .id = "c", .definition = "{}", .version = 1 };
     const struct job_row job = { .connector = "c", .reason = "" };
+    const struct alert_row alert = { .connector = "c", .cause = 1, .name = "n", .body = "{}" };
 
     if (apply_target(state, &target, err) < 0 || apply_stream(state, 1, 1, "c", "x", err) < 0 || apply_memory(state, &fresh, "ab", err) < 0 ||
         apply_run(state, &run, err) < 0 || apply_letter(state, &letter, err) < 0 || apply_batch(state, &batch, err) < 0)
         return -1;
     if (state_apply(state, &(struct change){ .kind = CHANGE_CONNECTOR, .connector = &connector }, err) < 0 ||
         state_apply(state, &(struct change){ .kind = CHANGE_JOB, .job = &job }, err) < 0 ||
+        state_apply(state, &(struct change){ .kind = CHANGE_ALERT, .alert = &alert }, err) < 0 ||
         state_apply(state, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 1, .mark_kind = MARK_LISTED_MS, .mark_value = 1 }, err) < 0 ||
         state_apply(state, &(struct change){ .kind = CHANGE_ABSENCE, .absence_seq = 1, .absence_stream = 1, .absence_since_ms = 5 }, err) < 0)
         return -1;
@@ -177,7 +181,8 @@ static int list(struct state *state, struct error *err)
         return -1;
     if (state_each_target(state, any_target, NULL, err) < 0 || state_each_stream(state, any_stream, NULL, err) < 0 ||
         state_each_letter(state, &(struct letter_filter){ .connector = "c" }, any_letter, NULL, err) < 0 || state_each_run(state, NULL, 5, any_run, NULL, err) < 0 ||
-        state_each_open_run(state, any_run, NULL, err) < 0 || state_each_connector(state, any_connector, NULL, err) < 0)
+        state_each_open_run(state, any_run, NULL, err) < 0 || state_each_connector(state, any_connector, NULL, err) < 0 ||
+        state_each_alert(state, any_alert, NULL, err) < 0)
         return -1;
     return state_count_stream(state, 1, &counts, err) < 0 || state_count_target(state, 1, &counts, err) < 0 || state_count_connector(state, "c", &counts, err) < 0 ||
                    state_count_flying(state, NULL, flying, err) < 0 || state_oldest_unsettled(state, "c", &number, err) < 0

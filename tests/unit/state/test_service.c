@@ -82,6 +82,52 @@ static void test_jobs(void **unused)
     assert_int_equal(state_get_job(state, "a", &got, &err), 0);
 }
 
+static bool note_alert(void *context, const struct alert_row *row)
+{
+    struct list *list = context;
+    size_t used = strlen(list->words);
+
+    (void)snprintf(list->words + used, sizeof list->words - used, "%s:%d:%d:%lld:%lld:%lld:%d:%s:%s;", row->connector, row->cause, row->is_raised, (long long)row->value,
+                   (long long)row->since_ms, (long long)row->told_ms, row->is_pending, row->name, row->body);
+    return true;
+}
+
+static void put_alert(struct state *state, const struct alert_row *row)
+{
+    struct error err = { 0 };
+
+    ASSERT_WORKS(state_apply(state, &(struct change){ .kind = CHANGE_ALERT, .alert = row }, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
+}
+
+static void expect_alerts(struct state *state, const char *wanted)
+{
+    struct list list = { "" };
+    struct error err = { 0 };
+
+    ASSERT_WORKS(state_each_alert(state, note_alert, &list, &err), err);
+    assert_string_equal(list.words, wanted);
+}
+
+static void test_alerts(void **unused)
+{
+    struct state *state = fixture_open();
+
+    (void)unused;
+    expect_alerts(state, "");
+    put_alert(state, &(struct alert_row){ .connector = "b", .cause = 1, .is_raised = true, .value = 3, .since_ms = 4, .told_ms = 5, .is_pending = true, .name = "n", .body = "{}" });
+    put_alert(state, &(struct alert_row){ .connector = "a", .cause = 2, .name = "m", .body = "" });
+    put_alert(state, &(struct alert_row){ .connector = "a", .cause = 1, .name = "o", .body = "" });
+    state_free(state);
+
+    state = fixture_open(); /* it is in the file */
+    expect_alerts(state, "a:1:0:0:0:0:0:o:;a:2:0:0:0:0:0:m:;b:1:1:3:4:5:1:n:{};");
+    put_alert(state, &(struct alert_row){ .connector = "b", .cause = 1, .value = 3, .told_ms = 6, .name = "p", .body = "" });
+    put_alert(state, &(struct alert_row){ .connector = "a", .is_gone = true });
+    expect_alerts(state, "b:1:0:3:0:6:0:p:;");
+    state_free(state);
+}
+
 static void put_run(struct state *state, int64_t run, const char *connector, enum run_result result, int64_t finished_ms)
 {
     const struct run_row row = { .run = run, .connector = connector, .trigger = "schedule", .started_ms = 1, .finished_ms = finished_ms,
@@ -123,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_connectors),
         STATE_TEST(test_jobs),
+        STATE_TEST(test_alerts),
         STATE_TEST(test_the_last_good_run),
     };
 
