@@ -2,38 +2,54 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/width.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { REDRAW_MS = 100 };
 
-static void put(const char *words)
+static void put(const char *words, size_t size)
 {
-    (void)!write(STDERR_FILENO, words, strlen(words));
+    (void)!write(STDERR_FILENO, words, size);
 }
 
 static void clear_line(void *context)
 {
     const struct progress *progress = context;
 
-    if (progress->line[0] != '\0')
-        put("\r\033[K");
+    size_t width = width_of_text(progress->line, strlen(progress->line));
+    char blanks[200];
+
+    if (width == 0)
+        return;
+    memset(blanks, ' ', sizeof blanks);
+    put("\r", 1); /* no escapes: colours may be off because the terminal knows none */
+    for (; width > 0; width -= width < sizeof blanks ? width : sizeof blanks)
+        put(blanks, width < sizeof blanks ? width : sizeof blanks);
+    put("\r", 1);
 }
 
 static void draw_line(void *context)
 {
     const struct progress *progress = context;
 
-    put(progress->line);
+    put(progress->line, strlen(progress->line));
+}
+
+bool progress_is_possible(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
 void progress_begin(struct progress *progress, bool is_on)
 {
-    *progress = (struct progress){ .is_on = is_on, .started_mono = clock_monotonic_ms(), .first_stored = -1 };
+    *progress = (struct progress){ .is_on = is_on, .pace.stage = -1 };
     if (is_on)
         log_set_progress_hook(clear_line, draw_line, progress);
 }
@@ -79,43 +95,71 @@ void progress_words(const struct run_counts *counts, struct text *out)
         (void)text_append_format(out, "; %s", part.data);
 }
 
-static void append_rate(const struct progress *progress, const struct engine_event *event, struct text *out)
-{
-    int64_t elapsed = clock_monotonic_ms() - progress->started_mono;
-    int64_t done = event->run->counts.stored;
-    int64_t left = event->queued + event->flying;
-    char words[TIME_TEXT_SIZE];
+/* ---- The line: what it does now, how far that is, how fast, how long; then everything that was counted ---- */
 
-    if (elapsed < 1000 || done <= 0)
-        return;
-    (void)text_append_format(out, ", %.0f/s", (double)done * 1000 / (double)elapsed);
-    if (event->is_listing || left == 0)
-        return;
-    time_text_duration(elapsed * left / done, words);
-    (void)text_append_format(out, ", %s left", words);
+enum stage { STAGE_READING, STAGE_SENDING, STAGE_PROCESSING, STAGE_REMOVING };
+
+static enum stage stage_of(const struct engine_event *event)
+{
+    if (event->is_listing)
+        return STAGE_READING;
+    if (event->queued + event->flying > 0)
+        return STAGE_SENDING;
+    return event->stored > 0 || event->removing == 0 ? STAGE_PROCESSING : STAGE_REMOVING;
+}
+
+/* done of a stage, and what is left of it (-1: unknown). */
+static int64_t measure(const struct engine_event *event, enum stage stage, int64_t *ret_left)
+{
+    const struct run_counts *counts = &event->run->counts;
+
+    switch (stage) {
+    case STAGE_READING:
+        *ret_left = -1;
+        return counts->fetched;
+    case STAGE_SENDING:
+        *ret_left = event->queued + event->flying;
+        return counts->stored;
+    case STAGE_PROCESSING:
+        *ret_left = event->stored;
+        return counts->processed + counts->failed;
+    default:
+        *ret_left = event->removing;
+        return counts->replaced + counts->removed;
+    }
+}
+
+void progress_line(struct pace *pace, const struct engine_event *event, int64_t now_mono, size_t width, struct text *out)
+{
+    static const char *const names[] = { "reading", "sending", "LightRAG is processing", "removing" };
+    AUTO_DONE(text) struct text words = { 0 };
+    enum stage stage = stage_of(event);
+    int64_t left = -1;
+    int64_t done = measure(event, stage, &left);
+
+    text_init(&words, 0);
+    pace_note(pace, (int)stage, now_mono, done);
+    (void)text_append_format(&words, "%s: %s %lld", event->run->connector, names[stage], (long long)done);
+    if (left >= 0)
+        (void)text_append_format(&words, "/%lld", (long long)(done + left));
+    pace_append(pace, now_mono, left, &words);
+    (void)text_append(&words, " (");
+    progress_words(&event->run->counts, &words);
+    (void)text_append_char(&words, ')');
+    width_cut(words.data, width > 1 ? width - 1 : SIZE_MAX, out); /* the last column is left free: some terminals break the line there */
 }
 
 void progress_event(struct progress *progress, const struct engine_event *event)
 {
-    AUTO_DONE(text) struct text words = { 0 };
-    size_t width = table_terminal_width(STDERR_FILENO);
+    AUTO_DONE(text) struct text line = { 0 };
     int64_t now = clock_monotonic_ms();
 
     if (!progress->is_on || event->kind != ENGINE_PROGRESS || now - progress->drawn_mono < REDRAW_MS)
         return;
     progress->drawn_mono = now;
-    text_init(&words, 0);
-    (void)text_append_format(&words, "%s: ", event->run->connector);
-    progress_words(&event->run->counts, &words);
-    append_rate(progress, event, &words);
-    if (width > 1 && words.size >= width) {
-        size_t size = width - 2;
-        while (size > 0 && ((unsigned char)words.data[size] & 0xC0) == 0x80)
-            size--;
-        text_truncate(&words, size);
-        (void)text_append(&words, "\xE2\x80\xA6");
-    }
+    text_init(&line, sizeof progress->line - 1);
+    progress_line(&progress->pace, event, now, table_terminal_width(STDERR_FILENO), &line);
     clear_line(progress);
-    (void)snprintf(progress->line, sizeof progress->line, "%s", words.data);
+    (void)snprintf(progress->line, sizeof progress->line, "%s", line.data);
     draw_line(progress);
 }

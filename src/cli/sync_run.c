@@ -198,7 +198,8 @@ static int run_engine(struct sync_job *job, struct state *state, struct world_re
     job->engine = engine;
     if (signals_stop_count() > 0)
         engine_stop(engine, signals_stop_count());
-    progress_begin(&job->progress, isatty(STDERR_FILENO) && !job->cli->quiet && !options->is_quiet && job->cli->color);
+    progress_begin(&job->progress, progress_is_possible() && !job->cli->quiet && !options->is_quiet);
+    request.ticks = job->progress.is_on;
     result = engine_sync(engine, &request, outcomes, err);
     progress_end(&job->progress);
     job->engine = NULL;

@@ -19,32 +19,6 @@ void table_append_harmless(struct text *out, const char *bytes, size_t size)
     (void)text_append_harmless(out, bytes, size);
 }
 
-/* As much as fits, with "…" for the rest. */
-static void append_cut(struct text *out, const char *text, size_t room)
-{
-    const char *at = text;
-    size_t left = strlen(text);
-    size_t used = 0;
-
-    if (width_of_text(text, left) <= room) {
-        (void)text_append(out, text);
-        return;
-    }
-    while (left > 0) {
-        size_t width;
-        size_t length = width_read(at, left, &width);
-        if (used + width + 1 > room)
-            break;
-        (void)text_append_bytes(out, at, length);
-        used += width;
-        at += length;
-        left -= length;
-    }
-    (void)text_append(out, "\xE2\x80\xA6");
-    for (used++; used < room; used++)
-        (void)text_append_char(out, ' ');
-}
-
 /* ---- Tables ---- */
 
 void table_init(struct table *table, const char *const *heads, size_t columns)
@@ -165,11 +139,15 @@ void table_print(const struct table *table, size_t width, struct text *out)
         size_t column = i % table->columns;
         const char *cell = table->cells[i];
         size_t used = width_of_text(cell, strlen(cell));
+        size_t start;
         bool is_last = column + 1 == table->columns;
         for (size_t pad = used; table->right[column] && pad < widths[column]; pad++)
             (void)text_append_char(out, ' ');
         (void)text_append(out, tone_begin(table->tones[i]));
-        append_cut(out, cell, widths[column]);
+        start = out->size;
+        width_cut(cell, widths[column], out);
+        for (size_t pad = width_of_text(out->data + start, out->size - start); used > widths[column] && pad < widths[column]; pad++)
+            (void)text_append_char(out, ' '); /* half a wide character was cut */
         (void)text_append(out, tone_end(table->tones[i]));
         for (size_t pad = used; !table->right[column] && !is_last && pad < widths[column]; pad++)
             (void)text_append_char(out, ' ');

@@ -137,6 +137,28 @@ size_t width_of_text(const char *text, size_t size)
     return total;
 }
 
+void width_cut(const char *text, size_t width, struct text *out)
+{
+    size_t left = strlen(text);
+    size_t used = 0;
+
+    if (width_of_text(text, left) <= width) {
+        (void)text_append(out, text);
+        return;
+    }
+    while (left > 0) {
+        size_t columns;
+        size_t length = width_read(text, left, &columns);
+        if (used + columns + 1 > width)
+            break;
+        (void)text_append_bytes(out, text, length);
+        used += columns;
+        text += length;
+        left -= length;
+    }
+    (void)text_append(out, "\xE2\x80\xA6");
+}
+
 /* ---- Lines that fit ---- */
 
 /* How much of a line fits into room, up to the end of a word. A word that is wider stays whole: a terminal breaks it, and it can be copied. */

@@ -11,6 +11,9 @@ size_t width_of_text(const char *text, size_t size);
 /* One character or colour: its bytes (at least 1), and its columns. left > 0. */
 size_t width_read(const char *at, size_t left, size_t *ret_width);
 
+/* As much of text as fits, with "..." in one character for the rest. */
+void width_cut(const char *text, size_t width, struct text *out);
+
 /* Text as a terminal is to get it: control characters and what turns the direction of writing made visible, but for colours, tabs and line ends; lines that
  * are wider than width broken between words, the rest indented by two more than its line. A word wider than that stays whole. width 0: nothing is broken. */
 void width_show(const char *text, size_t size, size_t width, struct text *out);

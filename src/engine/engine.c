@@ -305,9 +305,11 @@ static void report_progress(struct engine *engine)
     engine->progress_mono = engine->now.mono_ms + PROGRESS_EVERY_MS;
     for (size_t i = 0; i < engine->run_count; i++) {
         struct run *run = &engine->runs[i];
-        if (!run->has_changed || run->is_finished)
+        bool is_tick = engine->request->ticks && engine->now.mono_ms - run->told_mono >= 1000;
+        if ((!run->has_changed && !is_tick) || run->is_finished)
             continue;
         run->has_changed = false;
+        run->told_mono = engine->now.mono_ms;
         run_event(run, ENGINE_PROGRESS);
     }
 }

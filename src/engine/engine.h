@@ -79,7 +79,7 @@ struct engine_settings {
 
 enum engine_event_kind {
     ENGINE_RUN_STARTED,   /* run */
-    ENGINE_PROGRESS,      /* run, after counts changed; at most every 100 ms */
+    ENGINE_PROGRESS,      /* run, after counts changed; at most every 100 ms; with ticks also every second in which nothing did */
     ENGINE_ITEM_FAILED,   /* letter, memory_id */
     ENGINE_NOTICE,        /* words: something to tell a person (a server that does not answer, waiting for ...) */
     ENGINE_RUN_FINISHED,  /* run */
@@ -109,6 +109,7 @@ struct sync_request {
     int64_t limit;                /* 0: the connector's */
     int64_t max_items;            /* stop fetching after so many; 0: no limit */
     const char *trigger;          /* "cli" */
+    bool ticks;                   /* progress is shown to a person, who is also told that nothing happens */
     void (*on_event)(void *context, const struct engine_event *event); /* may be NULL */
     void *context;
 };

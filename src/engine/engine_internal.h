@@ -99,6 +99,7 @@ struct run {
     char coverage[16];
     bool is_finished;
     bool has_changed;               /* counts, since the last progress event */
+    int64_t told_mono;              /* when that was */
 
     enum listing_phase phase;
     size_t context;                 /* index of the one being read */

@@ -158,7 +158,7 @@ def test_progress_on_a_terminal_only(program, fake):
     target.control(latency_ms=40)
     program.write_config(source.url, target.url)
     shown, code = on_terminal(program, "sync", "--wait", columns=60)
-    assert code == 0 and "\r\x1b[K" in shown and "3000 processed" in shown
+    assert code == 0 and "\rlife: sending " in shown and "3000 processed" in shown
     assert "\x1b" not in program.run("sync").stderr
     shown, code = on_terminal(program, "sync", "--quiet")
     assert code == 0 and shown == ""

@@ -156,3 +156,41 @@ def test_texts_of_transform_are_not_broken(told, tmp_path):
     shown, code = on_terminal(told, "transform", str(path), columns=40)
     assert code == 0 and words.strip() in shown and "\\xe2\\x80\\xae" in shown and "\tend" in shown
     expect_harmless(shown.replace("\t", ""))
+
+
+def drawn_lines(shown):
+    return [part.strip() for part in re.split(r"[\r\n]", shown) if part.strip()]
+
+
+@pytest.fixture
+def slow(program, fake):
+    source = fake("memory-api", "--count", "0")
+    target = fake("lightrag", "--dialect", "1.5", "--process-delay-ms", "600")
+    source.control(memories=memories(5))
+    program.write_config(source.url, target.url, lightrag=QUICK)
+    return program, target
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_progress_fits_and_goes_away(slow, columns):
+    program, _ = slow
+    shown, code = on_terminal(program, "sync", "--wait", columns=columns, both=True, timeout=120)
+    assert code == 0
+    expect_harmless(shown.replace("\r", ""))
+    for part in drawn_lines(shown):
+        assert width(part) <= columns or " " not in part, part
+    if columns >= 80:
+        assert "LightRAG is processing 0/5" in shown
+    last = shown.rsplit("\r", 1)[-1]
+    assert last.startswith("life: 5 fetched") and "processing" not in last
+
+
+@pytest.mark.parametrize("flags, env, term", [(("--quiet",), {}, "xterm"), ((), {}, "dumb")])
+def test_no_progress_where_it_is_not_wanted(slow, flags, env, term):
+    shown, code = on_terminal(slow[0], *flags, "sync", "--wait", both=True, env=env, term=term, timeout=120)
+    assert code == 0 and "processing " not in shown
+
+
+def test_without_colours_there_is_progress_without_escapes(slow):
+    shown, code = on_terminal(slow[0], "sync", "--wait", both=True, env={"NO_COLOR": "1"}, columns=80, timeout=120)
+    assert code == 0 and "LightRAG is processing" in shown and "\x1b" not in shown
