@@ -246,20 +246,36 @@ int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err)
 
 /* ---- Configuration, log, state ---- */
 
+static void take_log_settings(const struct config *config, struct log_settings *settings)
+{
+    bool has_file = config->logging.file_enabled;
+
+    settings->level = config->logging.console_enabled || has_file ? (enum log_level)config->logging.level : LOG_OFF;
+    settings->format = config->logging.format == 1 ? LOG_JSON : LOG_CONSOLE;
+    settings->file_path = has_file ? config->logging.file_path : NULL;
+    settings->with_console = config->logging.console_enabled;
+    settings->file_maximum = config->logging.max_bytes;
+    settings->file_backups = (int)config->logging.backup_count;
+    if (config->logging.colorize == 2)
+        settings->color = false;
+    for (size_t i = 0; i < LOG_COMPONENTS && (config->logging.console_enabled || has_file); i++) {
+        settings->has_component[i] = config->logging.components[i] > 0;
+        settings->components[i] = (enum log_level)(config->logging.components[i] - settings->has_component[i]);
+    }
+}
+
 int cli_open_log(struct cli *cli, struct error *err)
 {
     struct log_settings settings = { .level = LOG_INFO, .format = LOG_CONSOLE, .color = cli->color };
     const char *level = cli->values[OPTION_LOG_LEVEL];
     const char *format = cli->values[OPTION_LOG_FORMAT];
 
-    if (cli->config != NULL) {
-        settings.level = cli->config->logging.console_enabled ? (enum log_level)cli->config->logging.level : LOG_OFF;
-        settings.format = cli->config->logging.format == 1 ? LOG_JSON : LOG_CONSOLE;
-        if (cli->config->logging.colorize == 2)
-            settings.color = false;
-    }
+    if (cli->config != NULL)
+        take_log_settings(cli->config, &settings);
     if (level != NULL && !log_level_from_name(level, &settings.level))
         return error_set(err, ERROR_USAGE, "--log-level: \"%.30s\" is none of debug, info, warn, error, off", level);
+    if (level != NULL || cli->quiet)
+        memset(settings.has_component, 0, sizeof settings.has_component); /* a flag is meant for all */
     if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "console") != 0 && strcmp(format, "text") != 0)
         return error_set(err, ERROR_USAGE, "--log-format: \"%.30s\" is neither console nor json", format);
     if (format != NULL)

@@ -48,6 +48,8 @@ static void on_turn(void *context)
     struct serving *serving = context;
     int64_t now = clock_monotonic_ms();
 
+    if (signals_take_hangup())
+        log_reopen();
     if (!serving->is_ready)
         tell_ready(serving);
     serving->is_ready = true;

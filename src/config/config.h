@@ -81,7 +81,8 @@ struct config {
     struct { bool enabled, auth, cors, rate_limit, inline_endpoints; char *host, *key, *read_key; int64_t port, per_minute;
              struct field_list hosts, origins, proxies; } api;
     struct { char *ca_file, *proxy; bool insecure; } http;
-    struct { int level, format, colorize; bool file_enabled, console_enabled; char *file_path; int64_t max_bytes, backup_count; } logging;
+    struct { int level, format, colorize; bool file_enabled, console_enabled; char *file_path; int64_t max_bytes, backup_count;
+             int components[LOG_COMPONENTS]; /* 0: inherit, else the level plus one */ } logging;
     struct { bool prometheus, alerts; char *path, *webhook_url, *secret; int64_t failures, no_sync_hours, dead_letters, stuck_hours; } monitoring;
     struct { int64_t shutdown_timeout_ms, max_connectors, job_timeout_minutes; } advanced;
 

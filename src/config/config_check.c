@@ -263,6 +263,12 @@ static void check_owners(const struct checker *checker)
     mem_free(claims);
 }
 
+static void check_log(const struct checker *checker)
+{
+    if (checker->config->logging.file_enabled && checker->config->logging.file_path[0] == '\0')
+        config_error(checker->problems, place_of(checker, "logging.file.enabled"), "logging.file.path", "is missing: where is the log file to be?");
+}
+
 void config_check(const struct config *config, const struct node *root, struct config_problems *problems)
 {
     const struct checker checker = { config, root, problems };
@@ -272,6 +278,7 @@ void config_check(const struct config *config, const struct node *root, struct c
     check_connectors(&checker);
     check_ids(&checker);
     check_owners(&checker);
+    check_log(&checker);
     if (config->http.insecure)
         config_warning(problems, node_at(root, "http.insecure", NULL), "http.insecure",
                        "TLS is not verified: anybody on the way can read and change what is sent");

@@ -111,7 +111,7 @@ static const struct field connector_fields[] = {
 };
 static const struct field schedule_fields[] = {
     { .name = "type", .type = FIELD_CHOICE, .offset = AT(schedule_type), .choices = schedule_types, .fallback = "manual",
-      .help = "When it runs by itself, once the service of a later release does." },
+      .help = "When the service runs it by itself: at an interval, by cron, or never (manual)." },
     { .name = "interval", .type = FIELD_DURATION, .offset = AT(interval_ms), .fallback = "1h", .min = MS(1), .max = MS(366 * 86400.0),
       .help = "Time between two runs." },
     { .name = "interval_hours", .type = FIELD_NUMBER, .offset = AT(interval_hours), .fallback = "0", .min = 0, .max = 8784, .help = "The same in hours." },
@@ -199,7 +199,7 @@ static const struct field_group *const state_groups[] = { &cleanup_group, NULL }
 static const struct field_group state_group = { .name = "state", ROWS(state_fields), .groups = state_groups, .help = "What the program remembers." };
 
 static const struct field api_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(api.enabled), .fallback = "true", .help = "The management API of a later release; unused by sync." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(api.enabled), .fallback = "true", .help = "Whether serve brings the management API up." },
     { .name = "host", .type = FIELD_STRING, .offset = AT(api.host), .fallback = "127.0.0.1", .help = "Address to listen on." },
     { .name = "port", .type = FIELD_INTEGER, .offset = AT(api.port), .fallback = "9622", .min = 0, .max = 65535, .help = "Port to listen on." },
     { .name = "enable_auth", .type = FIELD_BOOLEAN, .offset = AT(api.auth), .fallback = "true", .help = "Whether a key is wanted." },
@@ -222,7 +222,7 @@ static const struct field rate_limit_fields[] = {
 static const struct field_group cors_group = { .name = "cors", ROWS(cors_fields), .help = "Cross-origin requests." };
 static const struct field_group rate_limit_group = { .name = "rate_limit", ROWS(rate_limit_fields), .help = "Rate limit." };
 static const struct field_group *const api_groups[] = { &cors_group, &rate_limit_group, NULL };
-static const struct field_group api_group = { .name = "api", ROWS(api_fields), .groups = api_groups, .help = "The management API of a later release." };
+static const struct field_group api_group = { .name = "api", ROWS(api_fields), .groups = api_groups, .help = "The management API." };
 
 static const struct field http_fields[] = {
     { .name = "ca_file", .type = FIELD_STRING, .offset = AT(http.ca_file), .help = "CA certificates (PEM) instead of the system's." },
@@ -232,11 +232,10 @@ static const struct field http_fields[] = {
 static const struct field_group http_group = { .name = "http", ROWS(http_fields), .help = "How connections are made." };
 
 static const struct field log_file_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(logging.file_enabled), .fallback = "false", .only = "false",
-      .why = "log files are not in this release, redirect standard error", .help = "Log file." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(logging.file_enabled), .fallback = "false", .help = "Also into a file; SIGHUP opens it anew." },
     { .name = "path", .type = FIELD_STRING, .offset = AT(logging.file_path), .help = "Its path." },
-    { .name = "max_bytes", .type = FIELD_SIZE, .offset = AT(logging.max_bytes), .fallback = "10MiB", .min = 1024, .max = 1099511627776.0, .help = "Rotation size." },
-    { .name = "backup_count", .type = FIELD_INTEGER, .offset = AT(logging.backup_count), .fallback = "5", .min = 0, .max = 1000, .help = "Old files kept." },
+    { .name = "max_bytes", .type = FIELD_SIZE, .offset = AT(logging.max_bytes), .fallback = "10MiB", .min = 1024, .max = 1099511627776.0, .help = "A file that would become larger is moved to path.1." },
+    { .name = "backup_count", .type = FIELD_INTEGER, .offset = AT(logging.backup_count), .fallback = "5", .min = 0, .max = 1000, .help = "How many older files are kept." },
 };
 static const struct field log_console_fields[] = {
     { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(logging.console_enabled), .fallback = "true", .help = "Log on standard error." },
@@ -248,13 +247,29 @@ static const struct field logging_fields[] = {
 };
 static const struct field_group log_file_group = { .name = "file", ROWS(log_file_fields), .help = "Log file." };
 static const struct field_group log_console_group = { .name = "console", ROWS(log_console_fields), .help = "Standard error." };
-static const struct field_group log_components_group = { .name = "components", .why = "levels by component are not in this release; logging.level is for all",
-                                                          .help = "Levels by component; empty in this release." };
+static const char *const component_levels[] = { "inherit", "debug", "info", "warn", "error", "off", NULL };
+#define COMPONENT(called, number)                                                                                                                        \
+    { .name = called, .type = FIELD_CHOICE, .offset = AT(logging.components[number]), .choices = component_levels, .fallback = "inherit",                \
+      .help = "Level of this component; inherit: logging.level." }
+static const struct field log_components_fields[] = { /* in the order of log_component_names */
+    COMPONENT("cli", 0),
+    COMPONENT("config", 1),
+    COMPONENT("state", 2),
+    COMPONENT("source", 3),
+    COMPONENT("target", 4),
+    COMPONENT("engine", 5),
+    COMPONENT("api", 6),
+    COMPONENT("alerts", 7),
+    COMPONENT("http", 8),
+    COMPONENT("schedule", 9),
+};
+#undef COMPONENT
+static const struct field_group log_components_group = { .name = "components", ROWS(log_components_fields), .help = "Levels by component." };
 static const struct field_group *const logging_groups[] = { &log_file_group, &log_console_group, &log_components_group, NULL };
 static const struct field_group logging_group = { .name = "logging", ROWS(logging_fields), .groups = logging_groups, .help = "The log." };
 
 static const struct field prometheus_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(monitoring.prometheus), .fallback = "true", .help = "Metrics of a later release." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(monitoring.prometheus), .fallback = "true", .help = "Whether the management API shows metrics." },
     { .name = "path", .type = FIELD_STRING, .offset = AT(monitoring.path), .fallback = "/metrics", .help = "Where they are." },
 };
 static const struct field alert_fields[] = {
@@ -274,7 +289,7 @@ static const struct field_group alert_on_group = { .name = "alert_on", ROWS(aler
 static const struct field_group *const alert_groups[] = { &alert_on_group, NULL };
 static const struct field_group alerts_group = { .name = "alerts", ROWS(alert_fields), .groups = alert_groups, .help = "Alerts." };
 static const struct field_group *const monitoring_groups[] = { &prometheus_group, &alerts_group, NULL };
-static const struct field_group monitoring_group = { .name = "monitoring", .groups = monitoring_groups, .help = "For a later release." };
+static const struct field_group monitoring_group = { .name = "monitoring", .groups = monitoring_groups, .help = "Metrics and alerts of the service." };
 
 static const struct field pipeline_fields[] = {
     { .name = "max_concurrent_connectors", .type = FIELD_INTEGER, .offset = AT(advanced.max_connectors), .fallback = "4", .min = 1, .max = 100,

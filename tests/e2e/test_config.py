@@ -48,7 +48,7 @@ BAD = [
     ("http: { insecure: no }\n", ["neither true nor false"]),
     ("http: { insecure: 1 }\n", ["neither true nor false"]),
     ("logging: { level: loud }\n", ["is not one of debug, info"]),
-    ("logging: { file: { enabled: true } }\n", ["not in this release"]),
+    ("logging: { file: { enabled: true } }\n", ["logging.file.path", "is missing"]),
     ("lightrag: { mode: direct }\n", ["HTTP API", "leave it at"]),
     ("lightrag: { api: { username: joe } }\n", ["not in this release"]),
     ("lightrag: { insert: { batch_size: 0 } }\n", ["out of range"]),

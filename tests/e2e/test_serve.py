@@ -171,3 +171,29 @@ def test_an_idle_service_costs_nothing(program, fake, serve):
         resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
     assert SLOW > 1 or resident < 24 * 1024
     assert stop(service) == 0
+
+
+def test_the_log_goes_into_a_file_that_can_be_moved(program, fake, serve):
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(memories=memories(2))
+    path = program.folder / "mc.log"
+    program.write_config(source.url, target.url, connector=EVERY_SECOND, text=f"logging: {{ file: {{ enabled: true, path: {path} }}, console: {{ enabled: false }} }}")
+    service = serve()
+    wait_until(lambda: path.exists() and "run 1: success" in path.read_text())
+    path.rename(str(path) + ".old")
+    service.send_signal(signal.SIGHUP)
+    wait_until(lambda: path.exists() and "run " in path.read_text())
+    assert stop(service) == 0
+    assert log_of(program) == "" and oct(path.stat().st_mode & 0o777) == "0o600"
+
+
+def test_the_journal_gets_priorities(program, fake):
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(status=401)
+    program.write_config(source.url, target.url)
+    with open(program.folder / "journal", "wb") as journal:
+        facts = os.fstat(journal.fileno())
+        done = subprocess.run(program.command("sync"), stdout=subprocess.DEVNULL, stderr=journal,
+                              env={**program.env, "JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}, timeout=60 * SLOW)
+    assert done.returncode == 77
+    assert (program.folder / "journal").read_text().startswith("<3>source life: ")

@@ -244,6 +244,93 @@ static void test_a_full_pipe_stops_nobody(void **state)
     log_close();
 }
 
+/* ---- Files that grow, lines that come again ---- */
+
+static char *read_and_remove(const char *name)
+{
+    AUTO_DONE(text) struct text content = { 0 };
+    struct error err = { 0 };
+
+    text_init(&content, 0);
+    if (file_read(name, 1 << 20, &content, &err) < 0)
+        return NULL;
+    (void)unlink(name);
+    return text_take(&content);
+}
+
+static void test_a_file_is_moved_away_before_it_is_too_large(void **state)
+{
+    static const struct { const char *why; int backups, files; } rows[] = { { "as many as asked", 3, 4 }, { "none is kept", 0, 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct log_settings settings = { .level = LOG_INFO, .file_path = "/tmp/mc-log-rotated", .file_maximum = 400, .file_backups = rows[i].backups };
+        struct error err = { 0 };
+        int files = 0;
+        int lines = 0;
+        assert_int_equal(log_open(&settings, &err), 0);
+        for (int k = 0; k < 60; k++)
+            log_info("cli", "", "line %d", k);
+        log_close();
+        for (int k = 0; k < 9; k++) {
+            AUTO_STRING char *name = k == 0 ? mem_copy_string(settings.file_path) : mem_format("%s.%d", settings.file_path, k);
+            AUTO_STRING char *content = read_and_remove(name);
+            if (content == NULL)
+                break;
+            files++;
+            assert_true(strlen(content) <= 400);
+            if (k == 0)
+                assert_non_null(strstr(content, "line 59\n"));
+            for (const char *at = content; (at = strchr(at, '\n')) != NULL; at++)
+                lines++;
+        }
+        if (files != rows[i].files || (rows[i].backups > 0 && lines < 30))
+            fail_msg("%s: %d files, %d lines", rows[i].why, files, lines);
+    }
+}
+
+static void test_the_same_line_is_counted(void **state)
+{
+    AUTO_DONE(text) struct text out = { 0 };
+
+    (void)state;
+    open_log(LOG_INFO, LOG_CONSOLE);
+    for (int i = 0; i < 5; i++)
+        log_warn("target", "t", "does not answer");
+    log_warn("target", "u", "does not answer");
+    log_info("cli", "", "once");
+    log_info("cli", "", "twice");
+    log_info("cli", "", "twice");
+    close_log(&out);
+    assert_non_null(strstr(out.data, "does not answer\n"));
+    assert_non_null(strstr(out.data, "warn  target: (the line before came 4 more times)\n"));
+    assert_non_null(strstr(out.data, "info  cli: (the line before came 1 more time)\n"));
+    assert_non_null(strstr(out.data, "target u: does not answer"));
+}
+
+static void test_levels_of_components(void **state)
+{
+    struct log_settings settings = { .level = LOG_WARN, .file_path = "/tmp/mc-log-components" };
+    struct error err = { 0 };
+    AUTO_STRING char *content = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < LOG_COMPONENTS; i++) {
+        settings.has_component[i] = strcmp(log_component_names[i], "source") == 0 || strcmp(log_component_names[i], "api") == 0;
+        settings.components[i] = strcmp(log_component_names[i], "api") == 0 ? LOG_OFF : LOG_DEBUG;
+    }
+    assert_int_equal(log_open(&settings, &err), 0);
+    log_debug("source", "", "shown: debug of the source");
+    log_info("engine", "", "not shown: info of the engine");
+    log_warn("engine", "", "shown: warning of the engine");
+    log_error("api", "", "not shown: the API is off");
+    log_close();
+    content = read_and_remove(settings.file_path);
+    assert_non_null(strstr(content, "shown: debug of the source"));
+    assert_non_null(strstr(content, "shown: warning of the engine"));
+    assert_null(strstr(content, "not shown"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +342,9 @@ int main(void)
         cmocka_unit_test(test_reopen_follows_a_moved_file),
         cmocka_unit_test(test_a_file_that_cannot_be),
         cmocka_unit_test(test_a_full_pipe_stops_nobody),
+        cmocka_unit_test(test_a_file_is_moved_away_before_it_is_too_large),
+        cmocka_unit_test(test_the_same_line_is_counted),
+        cmocka_unit_test(test_levels_of_components),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
