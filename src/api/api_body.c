@@ -106,6 +106,16 @@ static bool is_choice(const char *const *choices, const char *value, char *list,
     return false;
 }
 
+/* Characters of valid UTF-8, as JSON Schema counts them. */
+static double count_characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return (double)count;
+}
+
 static void check_string(struct api_answer *answer, const char *pointer, const struct api_member *member, yyjson_val *value)
 {
     const char *text = yyjson_get_str(value);
@@ -115,8 +125,8 @@ static void check_string(struct api_answer *answer, const char *pointer, const s
 
     if (!yyjson_is_str(value))
         api_add_error(answer, pointer, "is no text");
-    else if (member->max > 0 && (double)size > member->max)
-        api_add_error(answer, pointer, "is longer than %.0f bytes", member->max);
+    else if (member->max > 0 && count_characters(text) > member->max)
+        api_add_error(answer, pointer, "is longer than %.0f characters", member->max);
     else if (member->type == API_TIME && !time_text_parse(text, size, &ms))
         api_add_error(answer, pointer, "is no time such as 2026-11-23T17:00:00Z");
     else if (member->type == API_TEXT && strlen(text) != size && member->of == NULL)
@@ -296,8 +306,8 @@ void api_check_text(struct api_answer *answer, const char *parameter, const stru
     default:
         if (row->choices != NULL && !is_choice(row->choices, value, list, sizeof list))
             api_add_parameter_error(answer, parameter, "is not one of %s", list);
-        else if (row->max > 0 && (double)strlen(value) > row->max)
-            api_add_parameter_error(answer, parameter, "is longer than %.0f bytes", row->max);
+        else if (row->max > 0 && count_characters(value) > row->max)
+            api_add_parameter_error(answer, parameter, "is longer than %.0f characters", row->max);
         break;
     }
 }

@@ -41,7 +41,7 @@ struct api_member {
     const char *of;                /* OBJECT: name of the schema. LIST: of its elements' schema; NULL: texts. COUNTS: an object of integers */
     const char *help;
     const char *const *choices;    /* TEXT: NULL-terminated; NULL: any */
-    double min, max;               /* numbers; both 0: no limits. TEXT: bytes at most max */
+    double min, max;               /* numbers; both 0: no limits. TEXT: characters at most max */
     bool is_null_too;              /* may be null */
     bool is_optional;              /* may be missing (answers); in bodies everything may be missing but what is_required */
     bool is_required;

@@ -19,9 +19,9 @@ static const struct api_parameter q_connector = { .name = "q", .type = API_TEXT,
 static const struct api_parameter result = { .name = "result", .type = API_TEXT, .choices = results, .help = "Only runs with this result." };
 static const struct api_parameter status = { .name = "status", .type = API_TEXT, .choices = memory_states, .help = "Only memories in this state." };
 static const struct api_parameter q_memory = { .name = "q", .type = API_TEXT, .max = 200, .help = "Only memories whose id holds this." };
-static const struct api_parameter context = { .name = "context", .type = API_TEXT, .max = 4096, .help = "Only this context, where the connector has several." };
+static const struct api_parameter context = { .name = "context", .type = API_TEXT, .max = 500, .help = "Only this context, where the connector has several." };
 static const struct api_parameter dead_class = { .name = "class", .type = API_TEXT, .choices = api_dead_classes, .help = "Only letters of this class." };
-static const struct api_parameter memory = { .name = "memory", .type = API_TEXT, .max = 4096, .help = "Only letters of the memory with this id." };
+static const struct api_parameter memory = { .name = "memory", .type = API_TEXT, .max = 500, .help = "Only letters of the memory with this id." };
 static const struct api_parameter since = { .name = "since", .type = API_TIME, .help = "Only letters that were met at or after this time." };
 static const struct api_parameter closed = { .name = "closed", .type = API_BOOLEAN, .help = "Also those that were retried, discarded or solved themselves." };
 
@@ -31,8 +31,8 @@ static const struct api_parameter *const of_delete[] = { &purge, NULL };
 static const struct api_parameter of_connector = { .name = "connector", .type = API_TEXT, .max = 64, .help = "Only events of this connector." };
 static const struct api_parameter last_event_id = { .name = "last_event_id", .type = API_INTEGER, .min = 0, .max = 9e15, .help = "Go on behind this event; the header Last-Event-ID comes first." };
 
-static const struct api_parameter name = { .name = "name", .type = API_TEXT, .max = 4096, .help = "A document name, document id, chunk, track id, memory:// address, or a memory's id." };
-static const struct api_parameter entity = { .name = "entity", .type = API_TEXT, .max = 4096, .help = "An entity of LightRAG's graph: the servers are asked." };
+static const struct api_parameter name = { .name = "name", .type = API_TEXT, .max = 500, .help = "A document name, document id, chunk, track id, memory:// address, or a memory's id." };
+static const struct api_parameter entity = { .name = "entity", .type = API_TEXT, .max = 500, .help = "An entity of LightRAG's graph: the servers are asked." };
 
 static const struct api_parameter *const of_resolve[] = { &name, &entity, NULL };
 static const struct api_parameter *const of_events[] = { &of_connector, &last_event_id, NULL };

@@ -246,7 +246,7 @@ static const struct api_member triggered_members[] = {
 SCHEMA(triggered_schema, "Triggered", triggered_members, .help = "A run was decided.");
 
 static const struct api_member pause_members[] = {
-    { .name = "reason", .type = API_TEXT, .max = 200, .is_null_too = true, .help = "For people." },
+    { .name = "reason", .type = API_TEXT, .max = 250, .is_null_too = true, .help = "For people." },
     { .name = "until", .type = API_TIME, .is_null_too = true, .help = "It goes on by itself then; without it, when somebody resumes it." },
 };
 SCHEMA(pause_schema, "Pause", pause_members, .help = "Why, and how long.");

@@ -63,6 +63,11 @@ void handle_pause(struct api_request *request, struct api_answer *answer)
         api_problem(request, answer, PROBLEM_INVALID, "a pause lasts until a time that is to come");
         return;
     }
+    if (order.reason != NULL && strlen(order.reason) >= SCHEDULER_REASON_SIZE) {
+        api_add_error(answer, "/reason", "is longer than %d bytes", SCHEDULER_REASON_SIZE - 1);
+        api_problem(request, answer, PROBLEM_INVALID, "say it in fewer words");
+        return;
+    }
     if (api_order(request, answer, &order))
         answer_plan(request, answer, id);
 }

@@ -81,6 +81,8 @@ def test_a_pause_lasts_over_a_restart(program, pair):
         assert (status["reason"], status["paused_until"]) == ("on holiday", "2035-12-31T23:00:00Z")
         for _ in range(2):
             assert service.post("connectors/life/resume")["paused"] is False
+        for reason in ("ü" * 251, "€" * 100):  # as it is kept it has at most 255 bytes
+            assert service.ask("POST", "connectors/life/pause", {"reason": reason}).problem()["errors"][0]["pointer"] == "/reason"
         late = service.ask("POST", "connectors/life/pause", {"until": "2020-01-01T00:00:00Z"})
         assert late.status == 400 and late.problem()["errors"][0]["pointer"] == "/until"
     finally:
@@ -291,8 +293,16 @@ def test_entity_tags(service):
 
 
 def test_without_a_state_that_can_be_read(service):
+    """What needs the state says so, the rest goes on; and once it can be read again, all is well."""
     synced(service)
+    state = service.program.state
+    hidden = state.with_name("hidden.db")
+    state.rename(hidden)
+    service_dead = service.ask("GET", "connectors/life/memories/m1")
+    assert service_dead.status in (200, 503), "connections that are open go on"
     assert service.get("openapi.json")["openapi"].startswith("3.1")
+    hidden.rename(state)
+    assert service.get("connectors/life/memories/m1")["status"] == "done"
 
 
 @pytest.mark.parametrize("text, words", [
