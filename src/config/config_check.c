@@ -279,6 +279,7 @@ void config_check(const struct config *config, const struct node *root, struct c
     check_ids(&checker);
     check_owners(&checker);
     check_log(&checker);
+    config_check_api(config, root, problems);
     if (config->http.insecure)
         config_warning(problems, node_at(root, "http.insecure", NULL), "http.insecure",
                        "TLS is not verified: anybody on the way can read and change what is sent");

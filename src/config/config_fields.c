@@ -207,13 +207,12 @@ static const struct field api_fields[] = {
     { .name = "read_only_key", .type = FIELD_SECRET, .offset = AT(api.read_key), .help = "Key that may only read." },
     { .name = "allowed_hosts", .type = FIELD_LIST, .offset = AT(api.hosts), .help = "Further Host headers." },
     { .name = "allow_inline_endpoints", .type = FIELD_BOOLEAN, .offset = AT(api.inline_endpoints), .fallback = "false", .only = "false",
-      .why = "the management API is not in this release", .help = "Endpoints by API." },
+      .why = "connectors made by API name sources and targets of the configuration", .help = "Endpoints by API." },
     { .name = "trusted_proxies", .type = FIELD_LIST, .offset = AT(api.proxies), .help = "Proxies whose X-Forwarded-For counts." },
 };
 static const struct field cors_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(api.cors), .fallback = "false", .only = "false", .why = "the management API is not in this release",
-      .help = "Cross-origin requests." },
-    { .name = "origins", .type = FIELD_LIST, .offset = AT(api.origins), .help = "Exact origins." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(api.cors), .fallback = "false", .help = "Whether pages of the origins below may ask." },
+    { .name = "origins", .type = FIELD_LIST, .offset = AT(api.origins), .help = "Exact origins, such as https://app.example.org." },
 };
 static const struct field rate_limit_fields[] = {
     { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(api.rate_limit), .fallback = "true", .help = "Rate limit of the API." },

@@ -65,6 +65,7 @@ void config_bind(struct config_binder *binder, const struct field_group *group, 
 
 /* What the tables cannot say: how settings fit each other. */
 void config_check(const struct config *config, const struct node *root, struct config_problems *problems);
+void config_check_api(const struct config *config, const struct node *root, struct config_problems *problems);
 /* Of one connector: template and filter. */
 void config_check_memories(const struct connector_settings *connector, size_t index, const struct node *root, struct config_problems *problems);
 /* What the engine takes; config must be free of errors. */

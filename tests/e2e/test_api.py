@@ -281,6 +281,29 @@ def test_pages_of_strangers(service):
     assert preflight.status == 405 and "access-control-allow-origin" not in preflight.headers
 
 
+def test_pages_that_are_listed(program, pair):
+    text = KEYS[:-1] + ", cors: { enabled: true, origins: [ https://app.example.org ] } }"
+    program.write_config(pair[0].url, pair[1].url, connector=MANUAL, text=text)
+    service = Service(program).start()
+    try:
+        origin = {"Origin": "https://app.example.org"}
+        for path, status in (("runs", 200), ("nope", 404)):
+            answer = service.ask("GET", path, headers=origin)
+            assert answer.status == status and answer.headers["access-control-allow-origin"] == origin["Origin"] and answer.headers["vary"] == "Origin"
+            assert "access-control-allow-credentials" not in answer.headers
+        assert service.ask("POST", "connectors/life/resume", headers=origin).status == 200
+        preflight = service.ask("OPTIONS", "connectors/life", key=None, headers={**origin, "Access-Control-Request-Method": "PATCH"})
+        assert preflight.status == 204 and "PATCH" in preflight.headers["access-control-allow-methods"] and "X-API-Key" in preflight.headers["access-control-allow-headers"]
+        assert preflight.headers["access-control-allow-origin"] == origin["Origin"]
+        for other in ("https://app.example.org.evil.example", "http://app.example.org", "https://APP.example.org", "null"):
+            answer = service.ask("GET", "runs", headers={"Origin": other})
+            assert "access-control-allow-origin" not in answer.headers and answer.headers["vary"] == "Origin", other
+            assert service.ask("OPTIONS", "runs", key=None, headers={"Origin": other, "Access-Control-Request-Method": "GET"}).status == 403
+            assert service.ask("POST", "connectors/life/resume", headers={"Origin": other}).status == 403
+    finally:
+        service.stop()
+
+
 def test_entity_tags(service):
     answer = service.ask("GET", "connectors/life")
     tag = answer.headers["etag"]

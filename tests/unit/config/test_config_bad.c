@@ -161,9 +161,15 @@ static const struct { const char *yaml, *problems; } rows[] = {
     { "state: { cleanup: { retention_days: 0 } }\n", "c.yaml:1:37: state.cleanup.retention_days: \"0\" is out of range: 1 to 36500" },
     { "api: { port: 70000 }\n", "c.yaml:1:14: api.port: \"70000\" is out of range: 0 to 65535" },
     { "api: { allow_inline_endpoints: true }\n",
-      "c.yaml:1:32: api.allow_inline_endpoints: \"true\" is not possible: the management API is not in this release; leave it at \"false\"" },
-    { "api: { cors: { enabled: true } }\n",
-      "c.yaml:1:25: api.cors.enabled: \"true\" is not possible: the management API is not in this release; leave it at \"false\"" },
+      "c.yaml:1:32: api.allow_inline_endpoints: \"true\" is not possible: connectors made by API name sources and targets of the configuration; leave it at \"false\"" },
+    { "api: { cors: { enabled: true } }\n", "c.yaml:1:25: api.cors.enabled: needs api.cors.origins: the origins that may ask" },
+    { "api: { cors: { origins: [\"*\"] } }\n",
+      "c.yaml:1:26: api.cors.origins[0]: \"*\" is no origin: a scheme and a host in small letters, with a port where it has one, such as "
+      "https://app.example.org; there is no \"*\"" },
+    { "api: { cors: { origins: [https://app.example.org/] } }\n",
+      "c.yaml:1:26: api.cors.origins[0]: \"https://app.example.org/\" is no origin: a scheme and a host in small letters, with a port where it has one, such as "
+      "https://app.example.org; there is no \"*\"" },
+    { "api: { trusted_proxies: [proxy.local] }\n", "c.yaml:1:26: api.trusted_proxies[0]: \"proxy.local\" is no address of a proxy" },
     { "monitoring: { alerts: { enabled: true } }\n",
       "c.yaml:1:34: monitoring.alerts.enabled: \"true\" is not possible: alerts are not in this release; leave it at \"false\"" },
     { "monitoring: { alerts: { alert_on: [consecutive_failure] } }\n",
