@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS_KEPT = 1000 };
+enum { EVENTS_KEPT = 1000, HOUR_MS = 3600 * 1000 };
 
 struct serving {
     struct cli *cli;
@@ -104,8 +104,14 @@ static int serve(struct serving *serving, struct state *state, struct world_real
         .without_scheduler = serving->cli->values[OPTION_API_ONLY] != NULL, .bus = bus,
         .turn_ms = serving->watchdog_ms, .on_turn = on_turn, .context = serving,
     };
+    struct alert_settings alerts = {
+        .url = config->monitoring.webhook_url, .secret = config->monitoring.secret, .trust = &config->trust, .failures = config->monitoring.failures,
+        .no_sync_ms = config->monitoring.no_sync_hours * HOUR_MS, .dead_letters = config->monitoring.dead_letters,
+        .stuck_ms = config->monitoring.stuck_hours * HOUR_MS,
+    };
     int result;
 
+    settings.alerts = config->monitoring.alerts ? &alerts : NULL;
     if (serve_connectors_make(&connectors, config, state, err) < 0)
         return -1;
     settings.connectors = connectors.items;

@@ -205,9 +205,25 @@ static void bind_array(struct config_binder *binder, const struct field_group *g
     }
 }
 
-/* "alert_on: [consecutive_failures: 3, dead_letters]" */
+static bool list_names(const struct node *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct node *child = &list->children[i];
+        if (child->kind == NODE_SCALAR && child->text != NULL && strcmp(child->text, name) == 0)
+            return true;
+        for (size_t k = 0; child->kind == NODE_MAP && k < child->count; k++)
+            if (strcmp(child->children[k].key, name) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* "alert_on: [consecutive_failures: 3, dead_letters]": what does not stand there is off. */
 static void bind_as_list(struct config_binder *binder, const struct field_group *group, void *record, const struct node *list, const char *path)
 {
+    for (size_t i = 0; i < group->field_count; i++)
+        if (!list_names(list, group->fields[i].name))
+            (void)field_set(&group->fields[i], record, "0", NULL);
     for (size_t i = 0; i < list->count; i++) {
         const struct node *child = &list->children[i];
         if (child->kind == NODE_MAP) {

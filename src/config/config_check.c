@@ -3,6 +3,7 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "engine/alerts.h"
 #include "schedule/schedule.h"
 
 #include <stdlib.h>
@@ -269,6 +270,34 @@ static void check_log(const struct checker *checker)
         config_error(checker->problems, place_of(checker, "logging.file.enabled"), "logging.file.path", "is missing: where is the log file to be?");
 }
 
+/* A webhook's address may have a query; the rest of it is as everywhere. */
+static void check_webhook(const struct checker *checker, const char *url)
+{
+    AUTO_STRING char *base = mem_copy_bytes(url, strcspn(url, "?"));
+    AUTO_DONE(text) struct text normal = { 0 };
+    struct error err = { 0 };
+
+    text_init(&normal, 0);
+    if (http_url_check(base, &normal, &err) < 0)
+        config_error(checker->problems, place_of(checker, "monitoring.alerts.webhook_url"), "monitoring.alerts.webhook_url", "%s", err.message);
+    else if (strpbrk(url, " \t\r\n#") != NULL)
+        config_error(checker->problems, place_of(checker, "monitoring.alerts.webhook_url"), "monitoring.alerts.webhook_url", "has a blank or \"#\" in it");
+}
+
+static void check_alerts(const struct checker *checker)
+{
+    struct error err = { 0 };
+
+    if (!checker->config->monitoring.alerts)
+        return;
+    if (checker->config->monitoring.webhook_url[0] == '\0')
+        config_error(checker->problems, place_of(checker, "monitoring.alerts.enabled"), "monitoring.alerts.webhook_url", "is missing: where are alerts to go?");
+    else
+        check_webhook(checker, checker->config->monitoring.webhook_url);
+    if (alert_check_secret(checker->config->monitoring.secret, &err) < 0)
+        config_error(checker->problems, place_of(checker, "monitoring.alerts.enabled"), "monitoring.alerts.secret", "%s", err.message);
+}
+
 void config_check(const struct config *config, const struct node *root, struct config_problems *problems)
 {
     const struct checker checker = { config, root, problems };
@@ -280,6 +309,7 @@ void config_check(const struct config *config, const struct node *root, struct c
     check_owners(&checker);
     check_log(&checker);
     config_check_api(config, root, problems);
+    check_alerts(&checker);
     if (config->http.insecure)
         config_warning(problems, node_at(root, "http.insecure", NULL), "http.insecure",
                        "TLS is not verified: anybody on the way can read and change what is sent");

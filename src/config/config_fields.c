@@ -272,21 +272,20 @@ static const struct field prometheus_fields[] = {
     { .name = "path", .type = FIELD_STRING, .offset = AT(monitoring.path), .fallback = "/metrics", .help = "Where they are." },
 };
 static const struct field alert_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(monitoring.alerts), .fallback = "false", .only = "false", .why = "alerts are not in this release",
-      .help = "Alerts." },
-    { .name = "webhook_url", .type = FIELD_STRING, .offset = AT(monitoring.webhook_url), .help = "Where they go." },
-    { .name = "secret", .type = FIELD_SECRET, .offset = AT(monitoring.secret), .help = "Signs them." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(monitoring.alerts), .fallback = "false", .help = "Whether the service tells of troubles." },
+    { .name = "webhook_url", .type = FIELD_STRING, .offset = AT(monitoring.webhook_url), .help = "Where alerts are posted." },
+    { .name = "secret", .type = FIELD_SECRET, .offset = AT(monitoring.secret), .help = "Signs them (Standard Webhooks): whsec_ and base64 behind it." },
 };
 static const struct field alert_on_fields[] = {
-    { .name = "consecutive_failures", .type = FIELD_INTEGER, .offset = AT(monitoring.failures), .fallback = "3", .min = 0, .max = 1e6, .help = "Failed runs." },
-    { .name = "no_sync_for_hours", .type = FIELD_INTEGER, .offset = AT(monitoring.no_sync_hours), .fallback = "24", .min = 0, .max = 1e6, .help = "No run." },
-    { .name = "dead_letters", .type = FIELD_INTEGER, .offset = AT(monitoring.dead_letters), .fallback = "1", .min = 0, .max = 1e9, .help = "New dead letters." },
-    { .name = "stuck_for_hours", .type = FIELD_INTEGER, .offset = AT(monitoring.stuck_hours), .fallback = "6", .min = 0, .max = 1e6, .help = "Stuck memories." },
+    { .name = "consecutive_failures", .type = FIELD_INTEGER, .offset = AT(monitoring.failures), .fallback = "3", .min = 0, .max = 1e6, .help = "So many runs in a row failed; 0: not told." },
+    { .name = "no_sync_for_hours", .type = FIELD_INTEGER, .offset = AT(monitoring.no_sync_hours), .fallback = "24", .min = 0, .max = 1e6, .help = "No run went well for so long, though a schedule should have run it; 0: not told." },
+    { .name = "dead_letters", .type = FIELD_INTEGER, .offset = AT(monitoring.dead_letters), .fallback = "1", .min = 0, .max = 1e9, .help = "So many more dead letters; 0: not told." },
+    { .name = "stuck_for_hours", .type = FIELD_INTEGER, .offset = AT(monitoring.stuck_hours), .fallback = "6", .min = 0, .max = 1e6, .help = "A memory is on its way for so long; 0: not told." },
 };
 static const struct field_group prometheus_group = { .name = "prometheus", ROWS(prometheus_fields), .help = "Metrics." };
-static const struct field_group alert_on_group = { .name = "alert_on", ROWS(alert_on_fields), .is_list_too = true, .help = "Reasons." };
+static const struct field_group alert_on_group = { .name = "alert_on", ROWS(alert_on_fields), .is_list_too = true, .help = "Which troubles are told; also a list of their names." };
 static const struct field_group *const alert_groups[] = { &alert_on_group, NULL };
-static const struct field_group alerts_group = { .name = "alerts", ROWS(alert_fields), .groups = alert_groups, .help = "Alerts." };
+static const struct field_group alerts_group = { .name = "alerts", ROWS(alert_fields), .groups = alert_groups, .help = "Messages to a webhook when something needs a person." };
 static const struct field_group *const monitoring_groups[] = { &prometheus_group, &alerts_group, NULL };
 static const struct field_group monitoring_group = { .name = "monitoring", .groups = monitoring_groups, .help = "Metrics and alerts of the service." };
 

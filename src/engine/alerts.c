@@ -116,8 +116,8 @@ int64_t alert_retry_ms(int tries, int64_t told_ms, int64_t now_ms)
 
 /* ---- Texts ---- */
 
-static void describe(char *out, size_t room, const char *connector, enum alert_cause cause, enum alert_verdict verdict, const struct alert_settings *settings,
-                     const struct alert_standing *standing)
+void alert_describe(char *out, size_t room, const char *connector, enum alert_cause cause, enum alert_verdict verdict, const struct alert_settings *settings,
+                    const struct alert_standing *standing)
 {
     if (verdict == ALERT_RECOVERED) {
         static const char *const words[ALERT_CAUSES] = { "", "a run went well again", "a run went well again", "no dead letter is open any more",
@@ -153,7 +153,7 @@ void alert_write(struct text *out, const char *name, const char *connector, enum
     bool is_count = cause == ALERT_FAILURES || cause == ALERT_DEAD_LETTERS;
 
     (void)snprintf(type, sizeof type, "alert.%s", verdict == ALERT_RECOVERED ? "recovered" : "raised");
-    describe(message, sizeof message, connector, cause, verdict, settings, standing);
+    alert_describe(message, sizeof message, connector, cause, verdict, settings, standing);
     json_write_begin(&writer, out);
     json_write_open_object(&writer, NULL);
     json_write_string(&writer, "type", type);

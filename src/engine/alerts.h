@@ -9,6 +9,7 @@
 #define MC_ENGINE_ALERTS_H
 
 #include "base/error.h"
+#include "base/http.h"
 #include "base/text.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ const char *alert_cause_name(enum alert_cause cause); /* "consecutive_failures",
 
 struct alert_settings {
     const char *url, *secret;      /* of the webhook */
+    const struct http_trust *trust;
     int64_t failures, no_sync_ms, dead_letters, stuck_ms; /* limits; 0: that trouble is not told */
 };
 
@@ -52,7 +54,9 @@ enum alert_verdict {
 };
 enum alert_verdict alert_judge(enum alert_cause cause, const struct alert_settings *settings, const struct alert_facts *facts, struct alert_standing *standing);
 
-/* The JSON of a message; verdict RAISED or RECOVERED. */
+/* One sentence for people, and the JSON of a message with it; verdict RAISED or RECOVERED. */
+void alert_describe(char *out, size_t room, const char *connector, enum alert_cause cause, enum alert_verdict verdict, const struct alert_settings *settings,
+                    const struct alert_standing *standing);
 void alert_write(struct text *out, const char *name, const char *connector, enum alert_cause cause, enum alert_verdict verdict,
                  const struct alert_settings *settings, const struct alert_standing *standing);
 

@@ -398,6 +398,7 @@ static void end_run(struct service *service, struct run *run)
 
     log_end(run);
     board_run_ended(place, run);
+    place->has_news = true;
     place->run = NULL;
     run_done(run);
     *run = (struct run){ .engine = service->engine, .connector = SIZE_MAX, .is_finished = true, .phase = LISTING_OVER };
@@ -447,11 +448,14 @@ static void on_turn(void *owner)
         scheduler_tick(service->scheduler, service_now(service));
         if (due <= engine->now.mono_ms)
             show_plans(service);
+        service_alerts_look(service);
     }
     if (engine->must_commit)
         engine_commit(engine);
     service_answer_orders(service);
     tell_events(service);
+    if (!engine_is_stopping(engine))
+        service_alerts_deliver(service);
     board_look_at_targets(service);
     if (service->settings.on_turn != NULL)
         service->settings.on_turn(service->settings.context);
@@ -469,6 +473,9 @@ static int64_t on_next_mono(void *owner)
             next = engine->runs[i].is_finished ? engine->now.mono_ms : next < engine->now.mono_ms + 1000 ? next : engine->now.mono_ms + 1000;
     if (service->event_count > 0 && !state_has_uncommitted(service->state))
         return engine->now.mono_ms;
+    if (due < next)
+        next = due;
+    due = engine_is_stopping(engine) ? INT64_MAX : service_alerts_next_mono(service);
     return due < next ? due : next;
 }
 
@@ -522,11 +529,13 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
+    service_alerts_close(service);
     engine_free(service->engine);
     scheduler_free(service->scheduler);
     for (size_t i = 0; i < service->place_count; i++) {
         if (service->places[i]->connector.owner_free != NULL)
             service->places[i]->connector.owner_free(service->places[i]->connector.owner);
+        service_alerts_free_place(service->places[i]);
         mem_free(service->places[i]);
     }
     for (size_t i = 0; i < service->event_count; i++)
@@ -587,7 +596,7 @@ static int start_all(struct service *service, struct error *err)
         if (engine->streams[i]->target != NULL && engine_start_target(engine, engine->streams[i]->target->index, err) < 0)
             return -1;
     make_scheduler(service);
-    if (plan_all(service, err) < 0)
+    if (plan_all(service, err) < 0 || service_alerts_open(service, err) < 0)
         return -1;
     engine->must_commit = true;
     engine_commit(engine);

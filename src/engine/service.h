@@ -11,6 +11,7 @@
 #ifndef MC_ENGINE_SERVICE_H
 #define MC_ENGINE_SERVICE_H
 
+#include "engine/alerts.h"
 #include "engine/bus.h"
 #include "engine/engine.h"
 #include "schedule/scheduler.h"
@@ -43,6 +44,7 @@ struct service_settings {
     int64_t job_timeout_ms;
     bool without_scheduler;                   /* nothing runs by schedule; triggers do */
     struct bus *bus;                          /* events go there */
+    const struct alert_settings *alerts;      /* engine/alerts.h; NULL: nobody is told of troubles */
     int64_t turn_ms;                          /* a turn of the loop at least so often; 0: 5 s */
     void (*on_turn)(void *context);           /* in the service's thread, at every turn; NULL */
     void *context;
@@ -137,7 +139,7 @@ struct connector_board {
     /* since the program started */
     int64_t runs[RUN_RESULTS];
     int64_t missed[SCHEDULER_MISSES];
-    int64_t failures_in_row;         /* runs that failed, since the last that did not */
+    int64_t failures_in_row;         /* runs that failed, since the last that did not; with alerts also those before this start */
     int64_t last_success_ms;         /* end of the last run that was a success or partial; 0: none; read from the state at the start */
     struct run_counts totals;        /* of ended runs and of the one under way */
     bool source_is_reachable;        /* as the last listing found it; true before the first */

@@ -201,6 +201,13 @@ void board_last_success(struct place *place, int64_t finished_ms)
     unlock(place->service);
 }
 
+void board_failures(struct place *place, int64_t failures)
+{
+    lock(place->service);
+    place->board.failures_in_row = failures;
+    unlock(place->service);
+}
+
 void board_missed(struct place *place, enum scheduler_miss why, int64_t count)
 {
     lock(place->service);

@@ -30,6 +30,8 @@ struct place {
     bool is_asked;
     struct run *run;                /* under way; NULL */
     int64_t progress_mono;          /* no run.progress before */
+    struct place_alerts *alerts;    /* service_alerts.c; NULL: nothing was ever told */
+    bool has_news;                  /* a run ended: alerts look at it at once */
     struct run_counts before;       /* totals of ended runs */
     struct connector_board board;   /* guarded by service->board_mutex */
 };
@@ -51,6 +53,7 @@ struct service {
     struct sync_request request;    /* the engine's: events go to the service */
     struct scheduler *scheduler;
     bool scheduler_is_open;
+    struct service_alerts *alerts;  /* NULL: off */
 
     struct place **places;
     size_t place_count, place_capacity;
@@ -92,6 +95,15 @@ void service_take_orders(struct service *service);   /* carries out what waits; 
 void service_answer_orders(struct service *service); /* ... until they are durable, or the state has failed */
 void service_close_orders(struct service *service);
 
+/* ---- service_alerts.c ---- */
+int service_alerts_open(struct service *service, struct error *err); /* what was told before */
+void service_alerts_look(struct service *service);    /* before the commit of a turn */
+void service_alerts_deliver(struct service *service); /* behind it */
+int64_t service_alerts_next_mono(struct service *service);
+void service_alerts_forget(struct place *place);      /* the connector is deleted */
+void service_alerts_free_place(struct place *place);
+void service_alerts_close(struct service *service);
+
 /* ---- service_board.c ---- */
 void board_init(struct service *service);
 void board_done(struct service *service);
@@ -102,6 +114,7 @@ void board_plan(struct place *place);     /* what its schedule says */
 void board_run(struct place *place, const struct engine_event *places); /* the run under way; NULL: only the counts */
 void board_run_ended(struct place *place, const struct run *run);
 void board_last_success(struct place *place, int64_t finished_ms);
+void board_failures(struct place *place, int64_t failures);
 void board_missed(struct place *place, enum scheduler_miss why, int64_t count);
 void board_look_at_targets(struct service *service);
 

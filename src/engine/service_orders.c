@@ -365,6 +365,7 @@ static void delete(struct place *place, struct order *order)
     scheduler_remove(place->job, service_now(service)); /* its traces come before its plan is dropped */
     place->job = NULL;
     engine_apply(service->engine, &(struct change){ .kind = CHANGE_JOB, .job = &job });
+    service_alerts_forget(place);
     service_remove_place(place);
     order->end = ORDER_DONE;
 }

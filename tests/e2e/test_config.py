@@ -57,7 +57,7 @@ BAD = [
     ("state: { backend: json }\n", ["not in this release"]),
     ("state: { backend: postgres }\n", ["not in this release"]),
     ("state: { keep_texts: some }\n", ["all, unfinished"]),
-    ("monitoring: { alerts: { enabled: true } }\n", ["not in this release"]),
+    ("monitoring: { alerts: { enabled: true } }\n", ["webhook_url: is missing", "whsec_"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_update: overwrite}}\n", ["is not one of keep, replace"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_delete: always}}\n", ["is not one of keep, confirm, propagate"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {auto_widen: wide}}\n", ["neither true nor false"]),

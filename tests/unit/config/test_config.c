@@ -111,6 +111,29 @@ static void test_everything(void **state)
     assert_int_equal(config->api.port, 9622);
 }
 
+static void test_alerts(void **state)
+{
+    static const struct { const char *why, *on; int64_t failures, no_sync, letters, stuck; } rows[] = {
+        { "nothing said", "{}", 3, 24, 1, 6 },
+        { "one changed", "{ dead_letters: 5 }", 3, 24, 5, 6 },
+        { "a list: the others are off", "[consecutive_failures, stuck_for_hours]", 3, 0, 0, 6 },
+        { "a list with a number", "[dead_letters: 7, no_sync_for_hours]", 0, 24, 7, 0 },
+        { "an empty list", "[]", 0, 0, 0, 0 },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+        AUTO_STRING char *text = mem_format("monitoring: { alerts: { enabled: true, webhook_url: \"https://x/y?z=1\", "
+                                            "secret: whsec_AAAAAAAAAAAAAAAAAAAAAA==, alert_on: %s } }\n", rows[i].on);
+        AUTO(config) struct config *config = load(text, NULL, &problems);
+        if (config->monitoring.failures != rows[i].failures || config->monitoring.no_sync_hours != rows[i].no_sync ||
+            config->monitoring.dead_letters != rows[i].letters || config->monitoring.stuck_hours != rows[i].stuck)
+            fail_msg("%s", rows[i].why);
+        assert_true(config->monitoring.alerts);
+    }
+}
+
 static void test_names_lead_to_their_servers(void **state)
 {
     AUTO_DONE(config_problems) struct config_problems problems = { 0 };
@@ -807,6 +830,7 @@ int main(void)
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_templates),
         cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_alerts),
         cmocka_unit_test(test_names_lead_to_their_servers),
         cmocka_unit_test(test_schedules_in_words),
         cmocka_unit_test(test_texts_stay_texts),

@@ -171,7 +171,12 @@ static const struct { const char *yaml, *problems; } rows[] = {
       "https://app.example.org; there is no \"*\"" },
     { "api: { trusted_proxies: [proxy.local] }\n", "c.yaml:1:26: api.trusted_proxies[0]: \"proxy.local\" is no address of a proxy" },
     { "monitoring: { alerts: { enabled: true } }\n",
-      "c.yaml:1:34: monitoring.alerts.enabled: \"true\" is not possible: alerts are not in this release; leave it at \"false\"" },
+      "c.yaml:1:34: monitoring.alerts.webhook_url: is missing: where are alerts to go?\n"
+      "c.yaml:1:34: monitoring.alerts.secret: it must be \"whsec_\" with the base64 of 16 to 64 random bytes behind it: echo \"whsec_$(openssl rand -base64 32)\"" },
+    { "monitoring: { alerts: { enabled: true, webhook_url: \"https://me@x/?a=1\", secret: whsec_AAAAAAAAAAAAAAAAAAAAAA== } }\n",
+      "c.yaml:1:53: monitoring.alerts.webhook_url: the URL has a user name or password inside: use the api_key setting instead" },
+    { "monitoring: { alerts: { enabled: true, webhook_url: \"https://x/?a= 1\", secret: whsec_AAAAAAAAAAAAAAAAAAAAAA== } }\n",
+      "c.yaml:1:53: monitoring.alerts.webhook_url: has a blank or \"#\" in it" },
     { "monitoring: { alerts: { alert_on: [consecutive_failure] } }\n",
       "c.yaml:1:36: monitoring.alerts.alert_on: there is no such setting; did you mean \"consecutive_failures\"?" },
     { "monitoring: { alerts: { alert_on: often } }\n", "c.yaml:1:35: monitoring.alerts.alert_on: expected a mapping" },
