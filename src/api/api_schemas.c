@@ -383,6 +383,7 @@ static const struct api_member resolved_target_members[] = {
     { .name = "type", .type = API_TEXT, .help = "The server's word for what it is." },
     { .name = "cut", .type = API_BOOLEAN, .help = "There are more memories: the server keeps a bounded list." },
     { .name = "other_documents", .type = API_INTEGER, .help = "Documents behind it that no memory here made." },
+    { .name = "foreign", .type = API_LIST, .help = "Their names; a document id where the server names no more." },
     { .name = "similar", .type = API_LIST, .help = "Entities whose names look alike." },
     { .name = "memories", .type = API_LIST, .of = "ResolvedMemory", .help = "Those behind it." },
 };

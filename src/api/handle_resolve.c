@@ -50,11 +50,10 @@ static int write_target(struct http *http, struct state *state, const struct eng
 {
     AUTO_DONE(entity) struct entity entity = { 0 };
     AUTO_DONE(lookup) struct lookup lookup = { 0 };
-    int64_t others = 0;
 
-    if (entity_ask(http, target, name, &entity, err) < 0 || entity_find(state, &entity, &lookup, &others, err) < 0)
+    if (entity_ask(http, target, name, &entity, err) < 0 || entity_find(state, target, &entity, &lookup, err) < 0)
         return -1;
-    return entity_write(writer, state, target->name, &entity, &lookup, others, err);
+    return entity_write(writer, state, target->name, &entity, &lookup, err);
 }
 
 static void resolve_entity(struct api_request *request, struct api_answer *answer, struct state *state, const char *name)

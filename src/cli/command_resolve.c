@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FOREIGN_SHOWN = 5 };
+
 /* ---- A list of memories ---- */
 
 static int print_memories(struct cli *cli, struct state *state, const struct lookup *lookup, struct error *err)
@@ -71,21 +73,41 @@ static void say_similar(struct text *out, const struct entity *question)
     }
 }
 
+/* Documents that no memory here made, by name. */
+static void say_foreign(struct text *out, const struct entity *question, size_t foreign)
+{
+    size_t said = 0;
+
+    for (size_t i = 0; i < question->document_count && said < FOREIGN_SHOWN; i++) {
+        if (question->documents[i].is_found)
+            continue;
+        (void)text_append(out, said == 0 ? "foreign (no memory here made them): " : ", ");
+        table_append_harmless(out, question->documents[i].name, strlen(question->documents[i].name));
+        said++;
+    }
+    if (foreign > said)
+        (void)text_append_format(out, " and %zu more", foreign - said);
+    if (foreign > 0)
+        (void)text_append_char(out, '\n');
+}
+
 static int entity_in_words(struct cli *cli, struct state *state, const struct engine_target *target, const struct entity *question,
-                           const struct lookup *lookup, int64_t others, struct error *err)
+                           const struct lookup *lookup, struct error *err)
 {
     struct text *out = &cli->out;
+    size_t foreign = entity_count_foreign(question);
 
     (void)text_append(out, "entity ");
     table_append_harmless(out, question->wanted, strlen(question->wanted));
     (void)text_append_format(out, " at %s (%s): %zu memor%s", target->name, target->sink.url, lookup->count, lookup->count == 1 ? "y" : "ies");
-    if (others > 0)
-        (void)text_append_format(out, ", %lld document%s that no memory here made", (long long)others, others == 1 ? "" : "s");
+    if (foreign > 0)
+        (void)text_append_format(out, ", %zu foreign document%s", foreign, foreign == 1 ? "" : "s");
     (void)text_append_char(out, '\n');
     if (lookup->count > 0 && print_memories(cli, state, lookup, err) < 0)
         return -1;
+    say_foreign(out, question, foreign);
     if (question->node.is_cut || question->is_full)
-        (void)text_append(out, "LightRAG cut its list of sources for this entity: there are more memories than these.\n");
+        (void)text_append(out, "LightRAG cut its list of sources for this entity: there may be more than these.\n");
     return 0;
 }
 
@@ -95,15 +117,14 @@ static int resolve_at(struct cli *cli, struct state *state, struct world_real *r
 {
     AUTO_DONE(entity) struct entity question = { 0 };
     AUTO_DONE(lookup) struct lookup lookup = { 0 };
-    int64_t others = 0;
     int result;
 
-    if (entity_ask(real->world.http, target, cli->values[OPTION_ENTITY], &question, err) < 0 || entity_find(state, &question, &lookup, &others, err) < 0)
+    if (entity_ask(real->world.http, target, cli->values[OPTION_ENTITY], &question, err) < 0 || entity_find(state, target, &question, &lookup, err) < 0)
         return -1;
     if (cli->json)
-        result = entity_write(writer, state, target->name, &question, &lookup, others, err);
+        result = entity_write(writer, state, target->name, &question, &lookup, err);
     else if (question.node.is_there)
-        result = entity_in_words(cli, state, target, &question, &lookup, others, err);
+        result = entity_in_words(cli, state, target, &question, &lookup, err);
     else
         result = 0;
     if (!question.node.is_there && similar->size == 0)

@@ -162,6 +162,10 @@ struct verify_request {
     void *context;
 };
 
+/* The name of a target in the state. It is known by its name and its address: what another server holds says nothing about this one, so a
+ * changed address begins anew (documents that are there already are found by look-ups, not doubled). */
+void engine_target_key(const struct engine_target *target, char ret_key[65]);
+
 struct engine;
 
 /* Takes up what an earlier process left: registers targets and streams, marks open runs as interrupted, loads open batches. */

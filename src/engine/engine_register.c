@@ -52,9 +52,7 @@ static struct stream_run *add_stream(struct engine *engine, const struct stream_
 
 /* ---- Registering targets and streams; a dry run may have no state at all ---- */
 
-/* A target is known by its name and its address: what another server holds says nothing about this one, so a changed address
- * begins anew (documents that are there already are found by look-ups, not doubled). */
-static void target_key(const struct engine_target *target, char ret_key[65])
+void engine_target_key(const struct engine_target *target, char ret_key[65])
 {
     uint8_t digest[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
@@ -71,7 +69,7 @@ static int register_target(struct engine *engine, struct target_run *run, bool m
     char key[65];
     int result;
 
-    target_key(target, key);
+    engine_target_key(target, key);
     result = engine->state == NULL ? 0 : state_find_target(engine->state, key, &found, err);
     if (result < 0)
         return -1;

@@ -14,7 +14,9 @@ void entity_done(struct entity *entity)
     for (size_t i = 0; i < entity->label_count; i++)
         mem_free(entity->labels[i]);
     mem_free(entity->wanted);
-    mem_free(entity->digests);
+    for (size_t i = 0; i < entity->document_count; i++)
+        mem_free(entity->documents[i].name);
+    mem_free(entity->documents);
 }
 
 static void keep_label(void *context, const char *label)
@@ -29,21 +31,24 @@ static void keep_label(void *context, const char *label)
 static void keep_origin(void *context, enum sink_origin origin, struct slice value)
 {
     struct entity *entity = context;
+    struct lookup_document *document;
     uint8_t digest[MD5_SIZE];
 
     if (origin == SINK_ORIGIN_NAME)
         md5_of(value.data, value.size, digest);
     else if (!sink_parse_doc_id(value.data, value.size, digest))
         return; /* 1.4: a hash of the chunk */
-    for (size_t i = 0; i < entity->digest_count; i++)
-        if (memcmp(entity->digests[i], digest, sizeof digest) == 0)
+    for (size_t i = 0; i < entity->document_count; i++)
+        if (memcmp(entity->documents[i].md5, digest, sizeof digest) == 0)
             return;
-    if (entity->digest_count == ORIGINS_MAXIMUM) {
+    if (entity->document_count == ORIGINS_MAXIMUM) {
         entity->is_full = true;
         return;
     }
-    entity->digests = mem_grow(entity->digests, entity->digest_count, &entity->digest_capacity, sizeof *entity->digests);
-    memcpy(entity->digests[entity->digest_count++], digest, sizeof digest);
+    entity->documents = mem_grow(entity->documents, entity->document_count, &entity->document_capacity, sizeof *entity->documents);
+    document = &entity->documents[entity->document_count++];
+    *document = (struct lookup_document){ .name = mem_copy_bytes(value.data, origin == SINK_ORIGIN_NAME ? value.size : SINK_DOC_ID_SIZE - 1) };
+    memcpy(document->md5, digest, sizeof digest);
 }
 
 static void on_labels(void *owner, http_id id, const struct http_answer *answer)
@@ -125,17 +130,31 @@ int entity_ask(struct http *http, const struct engine_target *target, const char
     return result;
 }
 
-/* What is not a memory of ours is counted: a document of others, or of a state that was lost. */
-int entity_find(struct state *state, struct entity *entity, struct lookup *lookup, int64_t *ret_others, struct error *err)
+int entity_find(struct state *state, const struct engine_target *target, struct entity *entity, struct lookup *lookup, struct error *err)
 {
-    if (lookup_doc_ids(state, entity->digests, entity->digest_count, lookup, err) < 0)
-        return -1;
-    *ret_others = (int64_t)entity->digest_count - (int64_t)lookup->count;
-    return 0;
+    struct target_row row;
+    char key[65];
+    int known;
+
+    engine_target_key(target, key);
+    known = state_find_target(state, key, &row, err);
+    if (known <= 0)
+        return known; /* nothing was ever brought there: all are foreign */
+    return lookup_doc_ids(state, row.target, entity->documents, entity->document_count, lookup, err);
+}
+
+/* Documents of others, or of a state that was lost. */
+size_t entity_count_foreign(const struct entity *entity)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < entity->document_count; i++)
+        count += entity->documents[i].is_found ? 0 : 1;
+    return count;
 }
 
 int entity_write(struct json_writer *writer, struct state *state, const char *target, const struct entity *entity, const struct lookup *lookup,
-                 int64_t others, struct error *err)
+                 struct error *err)
 {
     json_write_open_object(writer, NULL);
     json_write_string(writer, "target", target);
@@ -143,7 +162,12 @@ int entity_write(struct json_writer *writer, struct state *state, const char *ta
     json_write_bool(writer, "found", entity->node.is_there);
     json_write_string(writer, "type", entity->node.type);
     json_write_bool(writer, "cut", entity->node.is_cut || entity->is_full || lookup->is_cut);
-    json_write_integer(writer, "other_documents", others);
+    json_write_integer(writer, "other_documents", (int64_t)entity_count_foreign(entity));
+    json_write_open_array(writer, "foreign");
+    for (size_t i = 0; i < entity->document_count; i++)
+        if (!entity->documents[i].is_found)
+            json_write_bytes(writer, NULL, entity->documents[i].name, strlen(entity->documents[i].name));
+    json_write_close(writer);
     json_write_open_array(writer, "similar");
     for (size_t i = 0; i < entity->label_count; i++)
         json_write_bytes(writer, NULL, entity->labels[i], strlen(entity->labels[i]));

@@ -13,8 +13,8 @@ struct entity {
     size_t label_count;
     struct sink_entity node;
     bool is_full;                     /* more documents than are kept here */
-    uint8_t (*digests)[16];           /* owned: its documents, as the MD5 of their names, each once */
-    size_t digest_count, digest_capacity;
+    struct lookup_document *documents; /* owned, with their names (a doc id where only a chunk told of it), each once */
+    size_t document_count, document_capacity;
     bool is_answered;
     struct sink_verdict verdict;
 };
@@ -24,10 +24,11 @@ AUTO_DEFINE_DONE(entity)
 /* Two requests, one after the other, over http, which nobody else uses meanwhile; into a zeroed one. -1: the server did not answer it (ERROR_UNREACHABLE,
  * ERROR_DENIED, ERROR_LATER, ERROR_CONFIG). An entity that is not there is an answer: node.is_there. */
 int entity_ask(struct http *http, const struct engine_target *target, const char *name, struct entity *entity, struct error *err);
-/* Its documents to memories. ret_others: documents that no memory here made. */
-int entity_find(struct state *state, struct entity *entity, struct lookup *lookup, int64_t *ret_others, struct error *err);
+/* Its documents to memories at that target; a document that is not found then is foreign: no memory here made it. */
+int entity_find(struct state *state, const struct engine_target *target, struct entity *entity, struct lookup *lookup, struct error *err);
+size_t entity_count_foreign(const struct entity *entity);
 /* An object of the open array. */
-int entity_write(struct json_writer *writer, struct state *state, const char *target, const struct entity *entity, const struct lookup *lookup, int64_t others,
+int entity_write(struct json_writer *writer, struct state *state, const char *target, const struct entity *entity, const struct lookup *lookup,
                  struct error *err);
 
 #endif

@@ -102,17 +102,18 @@ int lookup_in_context(struct state *state, const char *context, struct slice id,
 struct walk {
     const struct stream_keys *keys;
     const char *name;                 /* wanted; NULL: digests are */
-    uint8_t (*digests)[MD5_SIZE];     /* sorted */
-    size_t count;
+    int64_t target;                   /* only its memories; LOOKUP_ANY_TARGET: all */
+    struct lookup_document *documents; /* sorted */
+    size_t count, found;
     struct text made;
     int64_t stream;                   /* whose names begin with the first bytes of made */
     size_t beginning;
     struct lookup *lookup;
 };
 
-static int compare_digests(const void *a, const void *b)
+static int compare_documents(const void *a, const void *b)
 {
-    return memcmp(a, b, MD5_SIZE);
+    return memcmp(((const struct lookup_document *)a)->md5, ((const struct lookup_document *)b)->md5, MD5_SIZE);
 }
 
 /* The beginning is made once for a row of memories of one stream: this is most of what the walk costs. */
@@ -138,21 +139,35 @@ static void make_name(struct walk *walk, int64_t stream, struct slice id, struct
     identity_append_part(&walk->made, id);
 }
 
+static bool is_of_target(const struct walk *walk, int64_t stream)
+{
+    const struct stream_key *key = walk->target != LOOKUP_ANY_TARGET ? find_key(walk->keys, stream) : NULL;
+
+    return walk->target == LOOKUP_ANY_TARGET || (key != NULL && key->target == walk->target);
+}
+
 static bool look_at_name(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name)
 {
     struct walk *walk = context;
-    uint8_t digest[MD5_SIZE];
+    struct lookup_document wanted;
+    struct lookup_document *document;
 
+    if (!is_of_target(walk, stream))
+        return true;
     make_name(walk, stream, id, name);
     if (walk->name != NULL) {
         if (strcmp(walk->made.data, walk->name) == 0)
             lookup_add(walk->lookup, seq);
         return true;
     }
-    md5_of(walk->made.data, walk->made.size, digest);
-    if (bsearch(digest, walk->digests, walk->count, MD5_SIZE, compare_digests) != NULL)
+    md5_of(walk->made.data, walk->made.size, wanted.md5);
+    document = bsearch(&wanted, walk->documents, walk->count, sizeof *document, compare_documents);
+    if (document != NULL) {
         lookup_add(walk->lookup, seq);
-    return walk->lookup->count < walk->count; /* a name has one memory in each target: expand() finds the others */
+        walk->found += document->is_found ? 0 : 1;
+        document->is_found = true;
+    }
+    return walk->found < walk->count; /* a name has one memory in each target: expand() finds the others */
 }
 
 static int walk_names(struct state *state, struct walk *walk, struct error *err)
@@ -205,22 +220,29 @@ static int expand(struct state *state, const struct stream_keys *keys, struct lo
     return 0;
 }
 
-int lookup_doc_ids(struct state *state, uint8_t (*digests)[16], size_t count, struct lookup *lookup, struct error *err)
+int lookup_doc_ids(struct state *state, int64_t target, struct lookup_document *documents, size_t count, struct lookup *lookup, struct error *err)
 {
     AUTO_DONE(stream_keys) struct stream_keys keys = { 0 };
-    struct walk walk = { .keys = &keys, .digests = digests, .count = count, .lookup = lookup };
+    struct walk walk = { .keys = &keys, .target = target, .documents = documents, .count = count, .lookup = lookup };
 
     if (count == 0)
         return 0;
-    qsort(digests, count, sizeof *digests, compare_digests);
+    qsort(documents, count, sizeof *documents, compare_documents);
     if (state_each_stream(state, keep_stream, &keys, err) < 0 || walk_names(state, &walk, err) < 0)
         return -1;
-    return expand(state, &keys, lookup, err);
+    return target == LOOKUP_ANY_TARGET ? expand(state, &keys, lookup, err) : 0;
 }
 
 /* ---- 1.4 names its documents by their texts: every kept text is read ---- */
 
-struct seqs_of_14 { struct state *state; const struct stream_keys *keys; int64_t target; int64_t *seqs; size_t count, capacity; };
+struct seqs_of_14 { const struct stream_keys *keys; int64_t *targets; size_t target_count, target_capacity; int64_t *seqs; size_t count, capacity; };
+
+static void seqs_of_14_done(struct seqs_of_14 *kept)
+{
+    mem_free(kept->targets);
+    mem_free(kept->seqs);
+}
+AUTO_DEFINE_DONE(seqs_of_14)
 
 static bool keep_of_target(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name)
 {
@@ -229,7 +251,9 @@ static bool keep_of_target(void *context, int64_t seq, int64_t stream, struct sl
 
     (void)id;
     (void)name;
-    if (key != NULL && key->target == kept->target) {
+    for (size_t i = 0; key != NULL && i < kept->target_count; i++) {
+        if (key->target != kept->targets[i])
+            continue;
         kept->seqs = mem_grow(kept->seqs, kept->count, &kept->capacity, sizeof *kept->seqs);
         kept->seqs[kept->count++] = seq;
     }
@@ -259,15 +283,17 @@ static bool keep_target_14(void *context, const struct target_row *row)
 {
     struct seqs_of_14 *kept = context;
 
-    if (sink_dialect_of(row->version) == SINK_14)
-        kept->target = row->target;
-    return kept->target == 0;
+    if (sink_dialect_of(row->version) == SINK_14) {
+        kept->targets = mem_grow(kept->targets, kept->target_count, &kept->target_capacity, sizeof *kept->targets);
+        kept->targets[kept->target_count++] = row->target;
+    }
+    return true;
 }
 
 static int walk_texts(struct state *state, const uint8_t digest[16], struct lookup *lookup, struct error *err)
 {
     AUTO_DONE(stream_keys) struct stream_keys keys = { 0 };
-    struct seqs_of_14 kept = { .state = state, .keys = &keys };
+    AUTO_DONE(seqs_of_14) struct seqs_of_14 kept = { .keys = &keys };
     char wanted[SINK_DOC_ID_SIZE] = "doc-";
     char made[SINK_DOC_ID_SIZE];
     int result = 0;
@@ -275,7 +301,7 @@ static int walk_texts(struct state *state, const uint8_t digest[16], struct look
     sha256_hex(digest, 16, wanted + 4);
     if (state_each_target(state, keep_target_14, &kept, err) < 0 || state_each_stream(state, keep_stream, &keys, err) < 0)
         return -1;
-    if (kept.target == 0)
+    if (kept.target_count == 0)
         return 0;
     result = state_each_name(state, keep_of_target, &kept, err);
     for (size_t i = 0; result >= 0 && i < kept.count; i++) {
@@ -283,7 +309,6 @@ static int walk_texts(struct state *state, const uint8_t digest[16], struct look
         if (result > 0 && strcmp(made, wanted) == 0)
             lookup_add(lookup, kept.seqs[i]);
     }
-    mem_free(kept.seqs);
     return result < 0 ? -1 : 0;
 }
 
@@ -359,7 +384,7 @@ static int find_address(struct state *state, const char *address, struct lookup 
 
 static int find_by_form(struct state *state, const char *what, struct lookup *lookup, struct error *err)
 {
-    uint8_t digest[1][MD5_SIZE];
+    struct lookup_document document = { .name = NULL };
 
     if (strncmp(what, "memory://", 9) == 0)
         return find_address(state, what, lookup, err);
@@ -367,11 +392,11 @@ static int find_by_form(struct state *state, const char *what, struct lookup *lo
         lookup->kind = LOOKUP_NAME;
         return find_name(state, what, lookup, err);
     }
-    if (sink_parse_doc_id(what, strlen(what), digest[0])) {
+    if (sink_parse_doc_id(what, strlen(what), document.md5)) {
         lookup->kind = LOOKUP_DOC_ID;
-        if (lookup_doc_ids(state, digest, 1, lookup, err) < 0)
+        if (lookup_doc_ids(state, LOOKUP_ANY_TARGET, &document, 1, lookup, err) < 0)
             return -1;
-        return lookup->count > 0 ? 0 : walk_texts(state, digest[0], lookup, err);
+        return lookup->count > 0 ? 0 : walk_texts(state, document.md5, lookup, err);
     }
     if (strncmp(what, "dup-", 4) == 0)
         return error_set(err, ERROR_USAGE, "\"%.60s\" is LightRAG's note of a second copy, not a document: its metadata names the original_doc_id", what);
@@ -418,6 +443,7 @@ static bool take_target(void *context, const struct target_row *row)
     if (row->target != search->target)
         return true;
     memcpy(found->target_name, row->name, sizeof found->target_name);
+    found->target_name[strcspn(found->target_name, "@")] = '\0'; /* engine_target_key() */
     (void)text_append(&found->url, row->url);
     (void)text_append(&found->version, row->version);
     return false;

@@ -31,8 +31,10 @@ void lookup_add(struct lookup *lookup, int64_t seq);
 int lookup_find(struct state *state, const char *what, struct lookup *lookup, struct error *err);
 /* Only the memory with this id, in every stream of this context. */
 int lookup_in_context(struct state *state, const char *context, struct slice id, struct lookup *lookup, struct error *err);
-/* Documents by the MD5 of their names (1.5: their doc ids), all in one walk; digests get sorted. */
-int lookup_doc_ids(struct state *state, uint8_t (*digests)[16], size_t count, struct lookup *lookup, struct error *err);
+/* Documents by the MD5 of their names (1.5: their doc ids), all in one walk; they get sorted, and is_found where there is a memory. */
+struct lookup_document { uint8_t md5[16]; bool is_found; char *name; /* the caller's own */ };
+enum { LOOKUP_ANY_TARGET = 0 }; /* or the state's number of a target: only memories of that one */
+int lookup_doc_ids(struct state *state, int64_t target, struct lookup_document *documents, size_t count, struct lookup *lookup, struct error *err);
 
 /* A memory with all that names it. Texts are owned. */
 struct found {

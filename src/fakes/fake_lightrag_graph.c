@@ -9,6 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* What an entity keeps of where it came from: 1.5 the oldest, 1.4 the newest. */
+enum { PATHS_KEPT_15 = 75, SOURCES_KEPT_15 = 200, PATHS_KEPT_14 = 100, SOURCES_KEPT_14 = 300 };
+
 enum { ENTITY_LETTERS = 3, REFERENCES_MAXIMUM = 20, LABELS_MAXIMUM = 10, QUERY_CHARACTERS = 3 };
 
 /* ---- Words ---- */
@@ -259,11 +262,27 @@ void fake_answer_labels(struct fake_lightrag *fake, const struct fake_request *r
     json_write_close(&writer);
 }
 
+static size_t count_behind(const struct fake_lightrag *fake, const char *label)
+{
+    size_t count = 0;
+
+    for (int64_t i = 0; i < fake->count; i++)
+        count += is_shown(&fake->docs[i]) && has_entity(fake->docs[i].text, label, strlen(label)) ? 1 : 0;
+    return count;
+}
+
+static bool is_kept(const struct fake_lightrag *fake, size_t index, size_t total, size_t oldest_15, size_t newest_14)
+{
+    return fake->settings.is_14 ? index + newest_14 >= total : index < oldest_15;
+}
+
 static void write_node(struct fake_lightrag *fake, struct json_writer *writer, const char *label)
 {
     AUTO_DONE(text) struct text sources = { 0 };
     AUTO_DONE(text) struct text paths = { 0 };
     int64_t created_ms = 0;
+    size_t total = count_behind(fake, label);
+    size_t count = 0;
 
     text_init(&sources, 0);
     text_init(&paths, 0);
@@ -272,10 +291,15 @@ static void write_node(struct fake_lightrag *fake, struct json_writer *writer, c
         if (!is_shown(doc) || !has_entity(doc->text, label, strlen(label)))
             continue;
         /* 1.4 names a chunk by its text alone: nothing leads back from it. */
-        (void)text_append_format(&sources, fake->settings.is_14 ? "%schunk-%s" : "%sdoc-%s-chunk-000", sources.size > 0 ? "<SEP>" : "", doc->id + strlen("doc-"));
-        (void)text_append_format(&paths, "%s%s", paths.size > 0 ? "<SEP>" : "", doc->name);
+        if (is_kept(fake, count, total, SOURCES_KEPT_15, SOURCES_KEPT_14))
+            (void)text_append_format(&sources, fake->settings.is_14 ? "%schunk-%s" : "%sdoc-%s-chunk-000", sources.size > 0 ? "<SEP>" : "", doc->id + strlen("doc-"));
+        if (is_kept(fake, count, total, PATHS_KEPT_15, PATHS_KEPT_14))
+            (void)text_append_format(&paths, "%s%s", paths.size > 0 ? "<SEP>" : "", doc->name);
+        count++;
         created_ms = doc->updated_ms;
     }
+    if (total > (fake->settings.is_14 ? PATHS_KEPT_14 : PATHS_KEPT_15))
+        (void)text_append(&paths, fake->settings.is_14 ? "<SEP>...truncated...(FIFO)" : "<SEP>...truncated...(KEEP Old)");
     json_write_open_object(writer, NULL);
     json_write_string(writer, "id", label);
     json_write_open_array(writer, "labels");

@@ -1,7 +1,8 @@
 /* lightrag_graph.c - the way back from LightRAG's graph: an entity, the documents behind it, and the names the server gives to documents.
  *
  * The server keeps what an entity came from as two lists joined by "<SEP>": file_path with document names, source_id with chunks. Both are cut when
- * they grow long: 1.5 keeps 75 names (and says "...truncated..." as the last one) and 200 chunks, 1.4 keeps 100 and 300 (docs/lightrag.md). */
+ * they grow long: 1.5 keeps the oldest 75 names and 200 chunks, 1.4 the newest 100 and 300; the last name is then "...truncated...(KEEP Old)" or
+ * "...truncated...(FIFO)", chunks are cut silently. The chunks of 1.5 are named by their document, those of 1.4 by a hash that leads nowhere (docs/provenance.md). */
 #include "sink/sink_internal.h"
 
 #include "base/http_client.h"
@@ -12,7 +13,7 @@
 
 enum {
     GRAPH_ANSWER = 16 << 20,
-    NAMES_KEPT_15 = 75, CHUNKS_KEPT_15 = 200, CHUNKS_KEPT_14 = 300,
+    NAMES_KEPT_15 = 75, CHUNKS_KEPT_15 = 200,
 };
 
 /* ---- Names of documents ---- */
@@ -113,7 +114,7 @@ void sink_read_labels(const struct http_answer *answer, void (*each)(void *conte
     yyjson_doc_free(document);
 }
 
-/* One list, cut at its "<SEP>". */
+/* One list, cut at its "<SEP>"; returns how many of it lead to a document. */
 static int64_t give_origins(yyjson_val *properties, const char *key, enum sink_origin origin,
                             void (*each)(void *context, enum sink_origin origin, struct slice value), void *context, bool *ret_is_cut)
 {
@@ -127,8 +128,9 @@ static int64_t give_origins(yyjson_val *properties, const char *key, enum sink_o
         if (size >= sizeof cut - 1 && memcmp(at, cut, sizeof cut - 1) == 0) {
             *ret_is_cut = true;
         } else if (size > 0) {
+            uint8_t digest[MD5_SIZE];
             each(context, origin, (struct slice){ at, size });
-            count++;
+            count += origin == SINK_ORIGIN_NAME || sink_parse_doc_id(at, size, digest) ? 1 : 0;
         }
         at += size + (end != NULL ? sizeof between - 1 : 0);
     }
@@ -166,7 +168,7 @@ void sink_read_entity(const struct http_answer *answer, const char *label, void 
         ret_entity->chunks = give_origins(properties, "source_id", SINK_ORIGIN_CHUNK, each, context, &ret_entity->is_cut);
         /* The longer list may tell all that the shorter one lost; a list exactly as long as what the server keeps may have been longer. */
         ret_entity->is_cut = ret_entity->is_cut || (names_are_cut && ret_entity->chunks <= NAMES_KEPT_15) || ret_entity->chunks == CHUNKS_KEPT_15 ||
-                             ret_entity->chunks == CHUNKS_KEPT_14 || sink_get_string(properties, "truncate")[0] != '\0';
+                             sink_get_string(properties, "truncate")[0] != '\0';
     }
     yyjson_doc_free(document);
 }

@@ -173,7 +173,7 @@ enum sink_origin { SINK_ORIGIN_NAME /* a document name */, SINK_ORIGIN_CHUNK /* 
 struct sink_entity {
     bool is_there;
     char type[64];                /* the server's word; "" when not told */
-    int64_t names, chunks;        /* how many of each the server listed */
+    int64_t names, chunks;        /* how many of each the server listed that lead to a document */
     bool is_cut;                  /* the server says, or the length says, that its lists are not whole */
 };
 void sink_read_entity(const struct http_answer *answer, const char *label, void (*each)(void *context, enum sink_origin origin, struct slice value),

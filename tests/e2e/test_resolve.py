@@ -156,7 +156,51 @@ def test_documents_of_others_are_counted(program, ready):
     http(target.url + "/documents/texts", {"texts": ["Ana was here."], "file_sources": ["their document"]})
     program.run("verify")
     one = program.json("resolve", "--entity", "Ana", check=0)["targets"][0]
-    assert one["other_documents"] == 1 and len(one["memories"]) == 20
+    assert one["other_documents"] == 1 and one["foreign"] == ["their document"] and len(one["memories"]) == 20
+    said = program.run("resolve", "--entity", "Ana", check=0).stdout
+    assert "20 memories, 1 foreign document\n" in said and "(no memory here made them): their document\n" in said
+
+
+def test_two_servers_each_with_its_own(program, fake):
+    """The same memories at two servers, and more of them at one: each server's entity leads to what lies there, and each name to all of its places."""
+    source, first, second = fake("memory-api", "--count", "0"), fake("lightrag"), fake("lightrag", "--dialect", "1.4")
+    source.control(memories=memories(5))
+    program.write_config(source.url, first.url, lightrag=QUICK, text=f"targets: {{ other: {{ api: {{ url: {second.url} }}, confirm: {{ poll_interval: 20ms, settle: 1s }} }} }}")
+    program.config.write_text(program.config.read_text().replace("connectors:", "connectors:\n  - { id: twin, context_id: ctx, target: other, ingestion: { query_range: all, query_limit: 1000 } }"))
+    program.run("sync", "--all", "--wait", check=0)
+    source.control(memories=memories(8))
+    program.run("sync", "twin", "--wait", check=0)
+    at = {one["target"]: one for one in program.json("resolve", "--entity", "Ana", check=0)["targets"]}
+    assert {name: (len(one["memories"]), one["other_documents"]) for name, one in at.items()} == {"default": (5, 0), "other": (8, 0)}
+    assert all(memory["target"] == name for name, one in at.items() for memory in one["memories"])
+    places = {one["target"]: one["doc_id"] for one in program.json("resolve", "memory~ctx~m1", check=0)["memories"]}
+    assert set(places) == {"default", "other"} and places["default"] == rows(first)["memory~ctx~m1"]["id"] and places["other"] == rows(second)["memory~ctx~m1"]["id"]
+    assert [one["target"] for one in program.json("resolve", places["other"], check=0)["memories"]] == ["other"]
+
+
+def test_two_servers_of_1_4(program, fake):
+    """1.4 names a document by its text: each of the servers is looked through."""
+    source, first, second = fake("memory-api", "--count", "0"), fake("lightrag", "--dialect", "1.4"), fake("lightrag", "--dialect", "1.4")
+    source.control(memories=memories(3))
+    program.write_config(source.url, first.url, lightrag=QUICK, text=f"targets: {{ other: {{ api: {{ url: {second.url} }}, confirm: {{ poll_interval: 20ms, settle: 1s }} }} }}")
+    program.config.write_text(program.config.read_text().replace("connectors:", "connectors:\n  - { id: twin, context_id: other, target: other, ingestion: { query_range: all, query_limit: 1000 } }"))
+    program.run("sync", "--all", "--wait", check=0)
+    for target, context in ((first, "ctx"), (second, "other")):
+        found = program.json("resolve", rows(target)[f"memory~{context}~m1"]["id"], check=0)["memories"]
+        assert [(one["context"], one["memory"]) for one in found] == [(context, "m1")]
+
+
+@pytest.mark.parametrize("dialect, steps", [("1.5", ((75, 75, False), (120, 120, False), (230, 200, True))), ("1.4", ((100, 100, False), (120, 100, True)))])
+def test_a_server_that_cut_its_list(program, fake, dialect, steps):
+    """1.5 keeps 75 names and 200 chunks of an entity: the chunks tell of the others, up to 200. The chunks of 1.4 tell nothing."""
+    source, target = fake("memory-api", "--count", "0"), fake("lightrag", "--dialect", dialect)
+    program.write_config(source.url, target.url, lightrag=QUICK)
+    for count, there, is_cut in steps:
+        source.control(memories=memories(count))
+        program.sync("--wait")
+        one = program.json("resolve", "--entity", "Ana", check=0)["targets"][0]
+        assert (len(one["memories"]), one["cut"], one["other_documents"]) == (there, is_cut, 0), count
+        assert ("cut its list" in program.run("resolve", "--entity", "Ana", check=0).stdout) == is_cut
 
 
 def test_an_entity_that_is_not_there(program, ready):
