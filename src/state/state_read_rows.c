@@ -397,15 +397,24 @@ static int take_minimum(struct state *state, const struct binder *binder, int64_
     return 0;
 }
 
+/* Only where the counters say that there are some: the queue of a target is one for all its streams, and long while another of them is filled. */
 static int look_at_stream(struct state *state, const struct stream_row *row, int64_t *oldest_ms, struct error *err)
 {
-    struct binder binder = state_bind(state, OLDEST_QUEUED);
+    struct state_counts counts;
+    struct binder binder;
 
-    bind_number(&binder, row->target);
-    bind_number(&binder, row->stream);
-    bind_number(&binder, OLDEST_LOOKED_AT);
-    if (take_minimum(state, &binder, oldest_ms, err) < 0)
+    if (state_count_stream(state, row->stream, &counts, err) < 0)
         return -1;
+    if (counts.memories[MEMORY_QUEUED] > 0) {
+        binder = state_bind(state, OLDEST_QUEUED);
+        bind_number(&binder, row->target);
+        bind_number(&binder, row->stream);
+        bind_number(&binder, OLDEST_LOOKED_AT);
+        if (take_minimum(state, &binder, oldest_ms, err) < 0)
+            return -1;
+    }
+    if (counts.memories[MEMORY_FLYING] == 0)
+        return 0;
     binder = state_bind(state, OLDEST_FLYING);
     bind_number(&binder, row->stream);
     return take_minimum(state, &binder, oldest_ms, err);
