@@ -487,6 +487,17 @@ static mhd_result answer_whole(struct http_server_request *request)
     return MHD_YES;
 }
 
+/* A worker may have made it. */
+static bool is_answered(struct http_server_request *request)
+{
+    bool has_answer;
+
+    (void)pthread_mutex_lock(&request->server->lock);
+    has_answer = request->has_answer;
+    (void)pthread_mutex_unlock(&request->server->lock);
+    return has_answer;
+}
+
 static mhd_result on_access(void *context, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
                             const char *upload, size_t *upload_size, void **request_context)
 {
@@ -505,7 +516,7 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
         set_phase(server, connection, LINK_BODY);
         return MHD_YES;
     }
-    if (request->has_answer)
+    if (is_answered(request))
         return send_answer(request);
     if (*upload_size > 0) {
         if (text_append_bytes(&request->body, upload, *upload_size) < 0)

@@ -20,10 +20,16 @@ struct http_server_work {
     struct worker workers[WORKERS_MAXIMUM];
 };
 
+/* The lock hands the whole answer over: what the worker wrote is seen by the thread that sends it. */
 static void finish(struct http_server_request *request)
 {
-    request->has_answer = true;
-    MHD_resume_connection(request->connection); /* from here on it is the server's again */
+    struct http_server *server = request->server;
+    struct MHD_Connection *connection = request->connection;
+
+    (void)pthread_mutex_lock(&server->lock);
+    request->has_answer = true; /* from here on it is the server's again */
+    (void)pthread_mutex_unlock(&server->lock);
+    MHD_resume_connection(connection);
 }
 
 static struct http_server_request *take(struct http_server_work *work, bool *ret_is_ending)
