@@ -218,3 +218,31 @@ def test_a_server_that_does_not_answer_the_question(program, ready, status, code
     target.stop = lambda: None
     assert program.run("resolve", "--entity", "Ana").returncode == 69
     assert program.run("resolve", "m1", check=0)  # what the state knows needs no server
+
+
+# ---- The documents that programs read ----
+
+def test_the_json_of_a_life(program, fake):
+    """Every member, in its order, with its value: what programs may rely on."""
+    source, target = fake("memory-api", "--count", "0"), fake("lightrag")
+    source.control(memories=memories(2))
+    target.control(fail_match="number 1 ")
+    program.write_config(source.url, target.url, lightrag=QUICK, connector="    retry: { max_attempts: 1 }")
+    program.sync("--wait", check=3)
+    life = program.json("explain", "ctx", "m1", "--text", check=0)
+    track, text = life["batch"]["track"], life["text"]
+    for where, keys in ((life, ("revision", "first_seen", "since")), (life["batch"], ("opened", "sent", "changed")), (life["dead_letters"][0], ("first", "last"))):
+        for key in keys:
+            assert where[key], key
+            where[key] = "*"
+    assert track.startswith("insert_") and text.startswith("[memory://ctx/m1 revision ") and life["dead_letters"][0]["words"]
+    words = life["dead_letters"][0]["words"]
+    letter = {key: life["dead_letters"][0][key] for key in ("letter", "class", "state", "memory", "context", "connector", "times")}
+    assert letter == {"letter": 1, "class": "processing_failed", "state": "open", "memory": "m1", "context": "ctx", "connector": "life", "times": 1}, words
+    life["dead_letters"] = []
+    assert json.dumps(life) == json.dumps({
+        "schema": "memory-connector/explain/v1", "memory": "m1", "context": "ctx", "connector": "life", "source": "default", "target": "default", "target_url": target.url,
+        "target_version": "1.5.7", "address": "memory://ctx/m1", "document": "memory~ctx~m1", "doc_id": "doc-" + hashlib.md5(b"memory~ctx~m1").hexdigest(), "state": "dead",
+        "revision": "*", "first_seen": "*", "since": "*", "text_bytes": len(text.encode()), "attempts": 1, "newer_revision": None, "absent_since": None,
+        "batch": {"batch": 1, "state": "closed", "track": track, "members": 0, "strikes": 0, "opened": "*", "sent": "*", "changed": "*"}, "dead_letters": [],
+        "next": life["next"], "not_before": None, "text": text})
