@@ -46,6 +46,7 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_REASON] = { "reason", 0, "R", "why, for those who look later", false, false, false },
     [OPTION_UNTIL] = { "until", 0, "T", "until a time, or for how long (2h)", false, false, false },
     [OPTION_FROM] = { "from", 0, "TIME", "begin here: a time, or how long ago (now)", false, false, false },
+    [OPTION_MEMORY] = { "memory", 0, "M", "only the memory with this id", false, false, false },
     [OPTION_TEXT] = { "text", 0, NULL, "show the exact text that is sent (private)", false, false, false },
     [OPTION_ENTITY] = { "entity", 0, "NAME", "the memories behind an entity of LightRAG's graph", false, false, false },
 };
@@ -122,6 +123,10 @@ const struct command commands[] = {
       .details = "Its documents at LightRAG, its text and its dead letters here. The source keeps it.", TAKES(OPTION_YES, OPTION_LOCK_WAIT),
       .words_least = 2, .words_most = 2,
       .examples = { "memory-connector forget 107677460544181387647 42", "memory-connector forget CTX 42 --yes --json" } },
+    { .name = "reset", .arguments = "CONNECTOR", .summary = "forget what was processed; LightRAG keeps it", .run = command_reset,
+      .details = "The next listing brings the memories again; what LightRAG holds is looked up and found,\nnot doubled. Dead letters of them are closed.",
+      TAKES(OPTION_CONNECTOR, OPTION_MEMORY, OPTION_YES, OPTION_LOCK_WAIT), .words_most = 1,
+      .examples = { "memory-connector reset personal-memories --memory 42", "memory-connector reset personal-memories --yes" } },
     { .name = "transform", .arguments = "[FILE|-]", .summary = "show the texts that memories in FILE would become", .run = command_transform,
       .details = "FILE is an answer of the Memory API, or one memory. Nothing is sent.", TAKES(OPTION_CONNECTOR), .words_most = 1,
       .examples = { "memory-connector transform memories.json", "curl -s URL | memory-connector transform -" } },

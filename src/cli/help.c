@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const char *const later[] = {
-    "tail", "reset", "state", "init", "doctor",
-    "health", "completion",
+    "state", "init", "doctor",
+    "completion",
 };
 
 static void append_option(const struct option_row *row, struct text *out)

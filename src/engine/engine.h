@@ -191,6 +191,10 @@ struct forget_receipt {
 };
 int engine_forget(struct engine *engine, const char *context, struct slice id, struct forget_receipt *ret_receipt, struct error *err);
 
+/* Forgets what was processed of a connector: all, or the memory of that id (size 0: all). The documents at LightRAG stay; the next listing brings the
+ * memories again, and look-ups find what is there. ERROR_LATER: some are on their way. */
+int engine_reset(struct engine *engine, size_t connector, struct slice id, int64_t *ret_count, struct error *err);
+
 /* From a signal handler or another thread: 1: no new items, finish what is in flight within shutdown_timeout; 2: end now. */
 void engine_stop(struct engine *engine, int urgency);
 

@@ -243,6 +243,11 @@ void engine_replay_letters(struct target_run *target, const char *version);
 /* engine_retry_letters while the targets are at work. Applied, not committed. */
 int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err);
 
+/* ---- engine_reset.c ---- */
+/* All memories of a connector, or the one of that id (size 0: all). ret_held: how many are on their way; where there are any, nothing is done. Applied, not
+ * committed. */
+int engine_reset_connector(struct engine *engine, size_t connector, struct slice id, int64_t *ret_count, int64_t *ret_held, struct error *err);
+
 /* ---- engine_run.c ---- */
 void run_start(struct engine *engine, struct run *run, size_t connector, const struct run_options *options);
 void run_done(struct run *run);

@@ -255,95 +255,26 @@ static void replace(struct place *place, struct order *order)
     order->end = ORDER_DONE;
 }
 
-/* ---- What was processed is forgotten; the documents stay, and look-ups find them ---- */
-
-struct forgetting {
-    struct engine *engine;
-    int64_t count, held;
-    struct { int64_t seq; } *rows;
-    size_t row_count, capacity;
-};
-
-static bool note_row(void *context, const struct memory_row *row)
-{
-    struct forgetting *forgetting = context;
-
-    if (row->state == MEMORY_FLYING || row->state == MEMORY_REMOVING) {
-        forgetting->held++;
-        return true;
-    }
-    if (row->state == MEMORY_GONE)
-        return true;
-    forgetting->rows = mem_grow(forgetting->rows, forgetting->row_count, &forgetting->capacity, sizeof *forgetting->rows);
-    forgetting->rows[forgetting->row_count++].seq = row->seq;
-    return true;
-}
-
-static void forget_row(struct forgetting *forgetting, int64_t seq)
-{
-    static const struct slice nothing = { "", 0 };
-    struct memory_row row;
-    struct error err = { 0 };
-    enum memory_state from;
-
-    if (state_get_memory(forgetting->engine->state, seq, &row, &err) <= 0)
-        return;
-    from = row.state;
-    row.state = MEMORY_SKIPPED;
-    row.wanted = WANTED_NOTHING;
-    row.text_size = 0;
-    memset(row.revision, 0, sizeof row.revision); /* whatever a listing shows is new */
-    (void)engine_close_letters(forgetting->engine, row.stream, row.seq, true, NULL);
-    engine_apply(forgetting->engine, &(struct change){ .kind = CHANGE_NEWER, .newer_seq = seq });
-    engine_apply(forgetting->engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = &row, .from = from, .text = &nothing });
-    forgetting->count++;
-}
-
-static bool gather(struct place *place, struct order *order, struct forgetting *forgetting)
-{
-    struct engine *engine = place->service->engine;
-    struct error err = { 0 };
-    int found = 0;
-
-    for (size_t i = 0; i < engine->stream_count && found >= 0; i++) {
-        struct memory_row row;
-        if (engine->streams[i]->connector != place->index)
-            continue;
-        if (order->memory_id.size == 0) {
-            found = state_each_memory(engine->state, engine->streams[i]->row.stream, 0, note_row, forgetting, &err);
-        } else {
-            found = state_find_memory(engine->state, engine->streams[i]->row.stream, order->memory_id, &row, &err);
-            if (found > 0)
-                (void)note_row(forgetting, &row);
-        }
-    }
-    if (found >= 0)
-        return true;
-    engine_break(engine, &err);
-    refuse(order, ORDER_FAILED, "%s", err.message);
-    return false;
-}
+/* ---- What was processed is forgotten ---- */
 
 static void reset(struct place *place, struct order *order)
 {
-    struct forgetting forgetting = { .engine = place->service->engine };
+    struct error err = { 0 };
+    int64_t held = 0;
 
     if (place->run != NULL) {
         order->ret_run = place->run->row.run;
         refuse(order, ORDER_CONFLICT, "a run of connector %s is under way: cancel it, or wait until it is over", place->connector.engine.id);
         return;
     }
-    if (gather(place, order, &forgetting)) {
-        if (forgetting.held > 0) {
-            refuse(order, ORDER_CONFLICT, "%lld memories are on their way to LightRAG: wait until they are processed", (long long)forgetting.held);
-        } else {
-            for (size_t i = 0; i < forgetting.row_count; i++)
-                forget_row(&forgetting, forgetting.rows[i].seq);
-            order->ret_count = forgetting.count;
-            order->end = ORDER_DONE;
-        }
+    if (engine_reset_connector(place->service->engine, place->index, order->memory_id, &order->ret_count, &held, &err) < 0) {
+        engine_break(place->service->engine, &err);
+        refuse(order, ORDER_FAILED, "%s", err.message);
+    } else if (held > 0) {
+        refuse(order, ORDER_CONFLICT, "%lld memories are on their way to LightRAG: wait until they are processed", (long long)held);
+    } else {
+        order->end = ORDER_DONE;
     }
-    mem_free(forgetting.rows);
 }
 
 static void delete(struct place *place, struct order *order)

@@ -318,3 +318,22 @@ def test_backfill(program, fake):
     program.config.write_text(program.config.read_text().replace("query_range: all", "query_range: day"))
     run = program.sync("--wait", "--backfill")
     assert (run["processed"], run["coverage"]) == (100, "complete")
+
+
+def test_reset_brings_everything_again_and_doubles_nothing(program, fake):
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(memories=memories(6))
+    program.write_config(source.url, target.url)
+    program.sync("--wait")
+    assert program.run("reset", "life", check=2).stderr  # nobody said yes
+    assert program.json("reset", "life", "--yes", check=0)["forgotten"] == 6
+    assert program.json("status", check=0)["connectors"][0]["memories"]["done"] == 0
+    program.sync("--wait")
+    assert program.json("status", check=0)["connectors"][0]["memories"]["done"] == 6
+    assert "1 forgotten" in program.run("reset", "life", "--memory", "m3", "--yes", check=0).stdout
+    run = program.sync("--wait")
+    assert (run["unchanged"], run["changed"] + run["new"]) == (5, 1)
+    ledger = target.ledger()
+    assert (ledger["live"], ledger["doubled"], ledger["lost"]) == (6, 0, 0)
+    assert "knows no memory" in program.run("reset", "life", "--memory", "m99", "--yes", check=1).stderr
+    assert program.run("reset", "--yes", check=2).stderr
