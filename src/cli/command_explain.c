@@ -55,7 +55,6 @@ static bool keep_letter(void *context, const struct dead_letter *letter)
 static const char *const next_words[MEMORY_STATES] = {
     [MEMORY_QUEUED] = "it is sent with the next batch",
     [MEMORY_DONE] = "nothing: it is in the graph; audits see to it that it stays there",
-    [MEMORY_SKIPPED] = "nothing, until the source gives it words",
     [MEMORY_REMOVING] = "its documents at LightRAG are deleted when the pipeline there is idle",
     [MEMORY_GONE] = "nothing: it is removed; a listing that shows it again sends it again",
     [MEMORY_TRUSTED] = "nothing: an earlier program was told \"accepted\"; \"sync --force\" sends it and proves it",
@@ -69,10 +68,20 @@ static const char *const batch_words[BATCH_STATES] = {
     [BATCH_CLOSED] = "its batch is settled",
 };
 
+static const char *const skipped_words[SKIP_REASONS] = {
+    [SKIP_EMPTY] = "nothing, until the source gives it words",
+    [SKIP_TYPE] = "nothing: its type is not one of filter.types; when the filter is widened, the next listing that shows it brings it in",
+    [SKIP_TIME] = "nothing: filter.since and filter.until leave it out; when the filter is widened, the next listing that shows it brings it in",
+    [SKIP_NOT] = "the next listing that shows it brings it in",
+    [SKIP_LOST] = "nothing, until a listing shows it again: LightRAG lost it, and its text was given up here",
+};
+
 static const char *words_of(const struct life *life)
 {
     const struct memory_row *row = &life->found.row;
 
+    if (row->state == MEMORY_SKIPPED)
+        return row->attempts >= 0 && row->attempts < SKIP_REASONS ? skipped_words[row->attempts] : memory_skip_words((enum memory_skip)row->attempts);
     if (row->state == MEMORY_DEAD)
         return "it waits for a person: \"memory-connector dead-letters retry\" looks it up and sends it where it is absent";
     if (row->state == MEMORY_FLYING)
@@ -225,7 +234,8 @@ static void show_text(struct cli *cli, const struct life *life, const struct tex
 {
     (void)text_append(&cli->out, "\n");
     if (sent->size == 0) {
-        (void)text_append_format(&cli->out, "%s\n", life->found.row.state == MEMORY_SKIPPED ? "No text: it has no words." : "No text is kept (state.keep_texts).");
+        (void)text_append_format(&cli->out, "%s%s.\n", life->found.row.state == MEMORY_SKIPPED ? "No text: " : "No text is kept (state.keep_texts)",
+                                 life->found.row.state == MEMORY_SKIPPED ? memory_skip_words((enum memory_skip)life->found.row.attempts) : "");
         return;
     }
     if (!isatty(STDOUT_FILENO)) {

@@ -278,7 +278,7 @@ static enum pull_seen judge_memory(struct run *run, const struct memory_row *kno
         return PULL_SAME;
     if (known != NULL && memcmp(known->revision, revision, SHA256_SIZE) == 0) {
         /* The filter is another one since: what was skipped is worth sending now, or for another reason not. */
-        if (known->state == MEMORY_SKIPPED && run->skip != (enum memory_skip)known->attempts)
+        if (known->state == MEMORY_SKIPPED && (run->skip == SKIP_NOT || run->skip != (enum memory_skip)known->attempts))
             return run->skip == SKIP_NOT ? PULL_NEWER : PULL_EMPTY;
         /* Nothing of it is at the server, nor on its way there, or will be: so it stays. */
         if (run->skip != SKIP_NOT && is_nowhere(known))

@@ -91,6 +91,7 @@ void target_lose(struct target_run *target, struct memory_row *row, enum memory_
     row->state = MEMORY_SKIPPED;
     row->wanted = WANTED_NOTHING;
     row->text_size = 0;
+    row->attempts = SKIP_LOST;
     memset(row->revision, 0, sizeof row->revision); /* whatever a listing shows is new */
     engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_SET, .memory = row, .from = from, .text = &nothing });
     on_change(target, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });

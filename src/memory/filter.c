@@ -34,11 +34,12 @@ enum memory_skip memory_filter_judge(const struct memory_filter *filter, const s
 
 const char *memory_skip_words(enum memory_skip skip)
 {
-    static const char *const words[] = {
+    static const char *const words[SKIP_REASONS] = {
         [SKIP_EMPTY] = "it has no words",
         [SKIP_TYPE] = "its type is not one of filter.types",
         [SKIP_TIME] = "it is outside of filter.since and filter.until, or its time could not be read",
         [SKIP_NOT] = "",
+        [SKIP_LOST] = "LightRAG lost it, and its text was given up here",
     };
 
     return (size_t)skip < ARRAY_LENGTH(words) ? words[skip] : "for a reason of a newer release";

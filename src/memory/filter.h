@@ -12,7 +12,9 @@ enum memory_skip {
     SKIP_EMPTY = 0,       /* no words, and skip_empty_transcripts */
     SKIP_TYPE = 1,        /* none of filter.types */
     SKIP_TIME = 2,        /* before filter.since, after filter.until, or without a time that could be read */
-    SKIP_NOT = 3          /* it is taken */
+    SKIP_NOT = 3,         /* it is taken */
+    SKIP_LOST = 4,        /* no judgement of a filter: LightRAG lost it, and its text was given up here */
+    SKIP_REASONS = 5
 };
 
 struct memory_filter {    /* all zero: everything is taken */

@@ -154,3 +154,15 @@ def test_words_say_it(program, pair):
     assert "filtered   8" in program.run("report", run["run"], check=0).stdout
     configure("types: [photo]")
     assert program.json("sync", "--dry-run", check=0)["runs"][0]["sent"] == 0
+
+
+def test_explain_says_why(program, pair):
+    source, _, configure = pair
+    source.control(memories=listing() + [{"id": "empty", "type": "note", "transcript": " "}])
+    configure("types: [note], since: 2021-01-01")
+    program.sync("--wait")
+    for memory, want in (("photo2021", "filter.types"), ("note2020", "filter.since"), ("empty", "gives it words")):
+        assert want in program.json("explain", "ctx", memory, check=0)["next"], memory
+    configure("since: 2021-01-01")
+    program.sync("--wait")
+    assert "filter.since" in program.json("explain", "ctx", "photo2020", check=0)["next"]  # another reason than before

@@ -94,6 +94,7 @@ def told(tmp_path_factory):
 
 COMMANDS = [("list",), ("status",), ("history",), ("report", "1"), ("dead-letters", "list"), ("dead-letters", "show", "1"), ("dead-letters", "show", "2", "--show-content"),
             ("verify",), ("schedule", "next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T00:00:00Z"), ("help",), ("help", "sync"), ("version",),
+            ("explain", "m1"), ("explain", HOSTILE), ("resolve", "m1"),
             ("config", "check")]
 
 

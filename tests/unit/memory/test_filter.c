@@ -85,8 +85,8 @@ static void test_times(void **state)
 static void test_words(void **state)
 {
     (void)state;
-    for (int skip = SKIP_EMPTY; skip < SKIP_NOT; skip++)
-        assert_true(strlen(memory_skip_words((enum memory_skip)skip)) > 5);
+    for (int skip = SKIP_EMPTY; skip < SKIP_REASONS; skip++)
+        assert_true(skip == SKIP_NOT || strlen(memory_skip_words((enum memory_skip)skip)) > 5);
     assert_true(strlen(memory_skip_words((enum memory_skip)99)) > 5);
 }
 
