@@ -235,37 +235,26 @@ int lookup_doc_ids(struct state *state, int64_t target, struct lookup_document *
 
 /* ---- 1.4 names its documents by their texts: every kept text is read ---- */
 
-struct seqs_of_14 { const struct stream_keys *keys; int64_t *targets; size_t target_count, target_capacity; int64_t *seqs; size_t count, capacity; };
-
-static void seqs_of_14_done(struct seqs_of_14 *kept)
+/* As the server got it, and trimmed as the server does before it hashes. */
+static void digest_as_14(const char *text, size_t size, struct text *sent, uint8_t ret_md5[MD5_SIZE])
 {
-    mem_free(kept->targets);
-    mem_free(kept->seqs);
-}
-AUTO_DEFINE_DONE(seqs_of_14)
+    struct slice trimmed = { text, size };
 
-static bool keep_of_target(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name)
-{
-    struct seqs_of_14 *kept = context;
-    const struct stream_key *key = find_key(kept->keys, stream);
-
-    (void)id;
-    (void)name;
-    for (size_t i = 0; key != NULL && i < kept->target_count; i++) {
-        if (key->target != kept->targets[i])
-            continue;
-        kept->seqs = mem_grow(kept->seqs, kept->count, &kept->capacity, sizeof *kept->seqs);
-        kept->seqs[kept->count++] = seq;
+    if (memmem(text, size, "<|", 2) != NULL) {
+        text_clear(sent);
+        sink_append_text(SINK_14, sent, text, size);
+        trimmed = (struct slice){ sent->data, sent->size };
     }
-    return true;
+    trimmed = sanitise_trim(trimmed);
+    md5_of(trimmed.data, trimmed.size, ret_md5);
 }
 
-/* As the server got it: 0 when no text is kept. */
+/* 0 when no text is kept. */
 static int doc_id_of_text(struct state *state, int64_t seq, char ret_id[SINK_DOC_ID_SIZE], struct error *err)
 {
     AUTO_DONE(text) struct text text = { 0 };
     AUTO_DONE(text) struct text sent = { 0 };
-    struct slice trimmed;
+    uint8_t md5[MD5_SIZE];
     int found;
 
     text_init(&text, 0);
@@ -273,43 +262,65 @@ static int doc_id_of_text(struct state *state, int64_t seq, char ret_id[SINK_DOC
     found = state_get_text(state, seq, &text, err);
     if (found <= 0)
         return found;
-    sink_append_text(SINK_14, &sent, text.data, text.size);
-    trimmed = sanitise_trim((struct slice){ sent.data, sent.size }); /* as the server does before it hashes */
-    sink_doc_id(trimmed.data, trimmed.size, ret_id);
+    digest_as_14(text.data, text.size, &sent, md5);
+    memcpy(ret_id, "doc-", 4);
+    sha256_hex(md5, MD5_SIZE, ret_id + 4);
     return 1;
 }
 
+struct text_walk {
+    const uint8_t *wanted;
+    int64_t *targets;                 /* owned: those of 1.4 */
+    size_t count, capacity;
+    struct text sent;
+    struct lookup *lookup;
+};
+
+static void text_walk_done(struct text_walk *walk)
+{
+    mem_free(walk->targets);
+    text_done(&walk->sent);
+}
+AUTO_DEFINE_DONE(text_walk)
+
 static bool keep_target_14(void *context, const struct target_row *row)
 {
-    struct seqs_of_14 *kept = context;
+    struct text_walk *walk = context;
 
     if (sink_dialect_of(row->version) == SINK_14) {
-        kept->targets = mem_grow(kept->targets, kept->target_count, &kept->target_capacity, sizeof *kept->targets);
-        kept->targets[kept->target_count++] = row->target;
+        walk->targets = mem_grow(walk->targets, walk->count, &walk->capacity, sizeof *walk->targets);
+        walk->targets[walk->count++] = row->target;
     }
     return true;
 }
 
-static int walk_texts(struct state *state, const uint8_t digest[16], struct lookup *lookup, struct error *err)
+static bool look_at_text(void *context, int64_t seq, int64_t target, struct slice text)
 {
-    AUTO_DONE(stream_keys) struct stream_keys keys = { 0 };
-    AUTO_DONE(seqs_of_14) struct seqs_of_14 kept = { .keys = &keys };
-    char wanted[SINK_DOC_ID_SIZE] = "doc-";
-    char made[SINK_DOC_ID_SIZE];
-    int result = 0;
+    struct text_walk *walk = context;
+    uint8_t md5[MD5_SIZE];
+    bool is_14 = false;
 
-    sha256_hex(digest, 16, wanted + 4);
-    if (state_each_target(state, keep_target_14, &kept, err) < 0 || state_each_stream(state, keep_stream, &keys, err) < 0)
+    for (size_t i = 0; i < walk->count; i++)
+        is_14 = is_14 || walk->targets[i] == target;
+    if (!is_14)
+        return true;
+    digest_as_14(text.data, text.size, &walk->sent, md5);
+    if (memcmp(md5, walk->wanted, MD5_SIZE) != 0)
+        return true;
+    lookup_add(walk->lookup, seq);
+    return true; /* another server of 1.4 may hold the same */
+}
+
+static int walk_texts(struct state *state, const uint8_t md5[MD5_SIZE], struct lookup *lookup, struct error *err)
+{
+    AUTO_DONE(text_walk) struct text_walk walk = { .wanted = md5, .lookup = lookup };
+
+    text_init(&walk.sent, 0);
+    if (state_each_target(state, keep_target_14, &walk, err) < 0)
         return -1;
-    if (kept.target_count == 0)
+    if (walk.count == 0)
         return 0;
-    result = state_each_name(state, keep_of_target, &kept, err);
-    for (size_t i = 0; result >= 0 && i < kept.count; i++) {
-        result = doc_id_of_text(state, kept.seqs[i], made, err);
-        if (result > 0 && strcmp(made, wanted) == 0)
-            lookup_add(lookup, kept.seqs[i]);
-    }
-    return result < 0 ? -1 : 0;
+    return state_each_text(state, look_at_text, &walk, err);
 }
 
 /* ---- Tracks ---- */

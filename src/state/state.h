@@ -125,6 +125,8 @@ int state_get_first_seen(struct state *state, int64_t seq, int64_t *ret_first_ms
 /* Every memory, but only what its document name follows from, the newest first. name.size 0: by rule. */
 int state_each_name(struct state *state, bool (*each)(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name), void *context,
                     struct error *err);
+/* Every kept text: the longest of these walks, as it reads all that is kept. */
+int state_each_text(struct state *state, bool (*each)(void *context, int64_t seq, int64_t target, struct slice text), void *context, struct error *err);
 int state_each_tracked(struct state *state, const char *track, bool (*each)(void *context, const struct batch_row *row), void *context,
                        struct error *err); /* batches that got this track id; the whole table of batches is read */
 int state_each_flown(struct state *state, int64_t batch, bool (*each)(void *context, const struct memory_row *row), void *context,

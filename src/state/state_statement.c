@@ -88,6 +88,7 @@ static const char *const sql[STATEMENTS] = {
     [GET_ABSENCE] = "SELECT since_ms FROM absences WHERE seq=?",
     [GET_FIRST_SEEN] = "SELECT first_ms FROM memories WHERE seq=?",
     [EACH_NAME] = "SELECT seq, stream, id, name FROM memories ORDER BY seq DESC",
+    [EACH_TEXT] = "SELECT m.seq, m.target, t.text FROM texts t CROSS JOIN memories m ON m.seq=t.seq",
     [EACH_TRACKED] = "SELECT " BATCH_COLUMNS " FROM batches WHERE track=? ORDER BY batch",
     /* No index: the batches of settled memories are asked for by people only, and the scan takes some 10 ms for 100,000. */
     [EACH_FLOWN] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE batch=? ORDER BY seq",

@@ -34,6 +34,20 @@ int state_each_name(struct state *state, bool (*each)(void *context, int64_t seq
     return more < 0 ? -1 : 0;
 }
 
+int state_each_text(struct state *state, bool (*each)(void *context, int64_t seq, int64_t target, struct slice text), void *context, struct error *err)
+{
+    struct binder binder;
+    int more;
+
+    if (state_list_begin(state, EACH_TEXT, &binder, err) < 0)
+        return -1;
+    while ((more = state_step(state, &binder, "reading texts", err)) > 0)
+        if (!each(context, column_number(binder.statement, 0), column_number(binder.statement, 1), column_slice(binder.statement, 2)))
+            break;
+    state_list_end(state, EACH_TEXT);
+    return more < 0 ? -1 : 0;
+}
+
 int state_each_tracked(struct state *state, const char *track, bool (*each)(void *context, const struct batch_row *row), void *context,
                        struct error *err)
 {
