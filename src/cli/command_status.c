@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "engine/report.h"
 #include "engine/status.h"
+#include "cli/progress.h"
 #include "cli/table.h"
 
 #include "base/clock.h"
@@ -47,16 +48,6 @@ static const char *state_words(const struct connector_settings *connector, const
     const struct status_facts facts = { .enabled = connector->enabled };
 
     return status_state(&facts, standing);
-}
-
-static enum tone tone_of_result(enum run_result result)
-{
-    static const enum tone tones[RUN_RESULTS] = {
-        [RUN_RUNNING] = TONE_PLAIN, [RUN_SUCCESS] = TONE_GOOD, [RUN_PARTIAL] = TONE_WAIT, [RUN_FAILED] = TONE_BAD, [RUN_INTERRUPTED] = TONE_WAIT,
-        [RUN_CANCELLED] = TONE_WAIT, [RUN_SKIPPED] = TONE_FAINT,
-    };
-
-    return tones[result];
 }
 
 /* ---- list ---- */
@@ -211,7 +202,7 @@ static void status_words(struct cli *cli, size_t index, const struct standing *s
         (void)text_append_format(out, "  no run yet: \"memory-connector sync %s\" makes the first one\n", connector->id);
     } else {
         time_text_rfc3339(standing->run.row.started_ms / 1000 * 1000, words);
-        tone = cli->paints ? tone_of_result(standing->run.row.result) : TONE_PLAIN;
+        tone = cli->paints ? progress_tone(standing->run.row.result) : TONE_PLAIN;
         (void)text_append_format(out, "  last run %lld at %s: %s%s%s\n", (long long)standing->run.row.run, words, tone_begin(tone),
                                  run_result_name(standing->run.row.result), tone_end(tone));
         if (standing->run.row.error[0] != '\0') {
@@ -287,7 +278,7 @@ static bool show_run(void *context, const struct run_row *row)
     table_add_string(history->table, row->connector);
     add_time(history->table, row->started_ms);
     table_add_string(history->table, run_result_name(row->result));
-    table_set_tone(history->table, tone_of_result(row->result));
+    table_set_tone(history->table, progress_tone(row->result));
     table_add_format(history->table, "%lld", (long long)row->counts.fetched);
     table_add_format(history->table, "%lld", (long long)row->counts.new_);
     table_add_format(history->table, "%lld", (long long)row->counts.stored);
@@ -333,7 +324,7 @@ int command_history(struct cli *cli)
 static void report_words(struct cli *cli, const struct run_row *row)
 {
     struct text *out = &cli->out;
-    enum tone tone = cli->paints ? tone_of_result(row->result) : TONE_PLAIN;
+    enum tone tone = cli->paints ? progress_tone(row->result) : TONE_PLAIN;
     char started[TIME_TEXT_SIZE];
     char took[TIME_TEXT_SIZE];
     const struct { const char *name; int64_t value; } counts[] = {

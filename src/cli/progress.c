@@ -95,6 +95,16 @@ void progress_words(const struct run_counts *counts, struct text *out)
         (void)text_append_format(out, "; %s", part.data);
 }
 
+enum tone progress_tone(enum run_result result)
+{
+    static const enum tone tones[RUN_RESULTS] = {
+        [RUN_RUNNING] = TONE_PLAIN, [RUN_SUCCESS] = TONE_GOOD, [RUN_PARTIAL] = TONE_WAIT, [RUN_FAILED] = TONE_BAD, [RUN_INTERRUPTED] = TONE_WAIT,
+        [RUN_CANCELLED] = TONE_WAIT, [RUN_SKIPPED] = TONE_FAINT,
+    };
+
+    return tones[result];
+}
+
 /* ---- The line: what it does now, how far that is, how fast, how long; then everything that was counted ---- */
 
 enum stage { STAGE_READING, STAGE_SENDING, STAGE_PROCESSING, STAGE_REMOVING };

@@ -6,6 +6,7 @@
 #define MC_CLI_PROGRESS_H
 
 #include "cli/pace.h"
+#include "cli/width.h"
 #include "engine/engine.h"
 
 struct progress {
@@ -23,6 +24,8 @@ void progress_end(struct progress *progress);
 
 /* The line; at most width columns, 0: no limit. Pure but for pace. */
 void progress_line(struct pace *pace, const struct engine_event *event, int64_t now_mono, size_t width, struct text *out);
+
+enum tone progress_tone(enum run_result result); /* green, yellow or red */
 
 /* "24 fetched, 22 new, 2 skipped; 22 stored, 22 processed" */
 void progress_words(const struct run_counts *counts, struct text *out);

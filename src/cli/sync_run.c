@@ -90,12 +90,13 @@ static void append_outcome(struct sync_job *job, size_t index, const struct sync
 {
     const struct engine_connector *connector = &job->cli->config->engine.connectors[job->options->connectors[index]];
     struct text *out = &job->cli->out;
+    enum tone tone = job->cli->paints ? progress_tone(outcome->result) : TONE_PLAIN;
     char took[TIME_TEXT_SIZE];
 
     time_text_duration(outcome->finished_ms - outcome->started_ms, took);
     (void)text_append_format(out, "%s%s: ", connector->id, job->options->dry_run ? " (dry run, nothing sent)" : "");
     progress_words(&outcome->counts, out);
-    (void)text_append_format(out, " (%s, %s%s%s)\n", run_result_name(outcome->result), took, outcome->run != 0 ? ", run " : "", "");
+    (void)text_append_format(out, " (%s%s%s, %s%s%s)\n", tone_begin(tone), run_result_name(outcome->result), tone_end(tone), took, outcome->run != 0 ? ", run " : "", "");
     if (outcome->run != 0) {
         text_truncate(out, out->size - 2);
         (void)text_append_format(out, "%lld)\n", (long long)outcome->run);

@@ -183,7 +183,7 @@ def test_progress_fits_and_goes_away(slow, columns):
     if columns >= 80:
         assert "LightRAG is processing 0/5" in shown
     last = shown.rsplit("\r", 1)[-1]
-    assert last.startswith("life: 5 fetched") and "processing" not in last
+    assert last.startswith("life: 5 fetched") and "processing" not in last and "\x1b[32msuccess\x1b[0m" in last
 
 
 @pytest.mark.parametrize("flags, env, term", [(("--quiet",), {}, "xterm"), ((), {}, "dumb")])
