@@ -144,6 +144,38 @@ static void *run_timer(void *context)
     return NULL;
 }
 
+static void free_request(struct http_server_request *request)
+{
+    if (request == NULL)
+        return;
+    text_done(&request->body);
+    text_done(&request->answer.body);
+    if (request->answer.producer_free != NULL)
+        request->answer.producer_free(request->answer.producer);
+    for (size_t i = 0; i < ARRAY_LENGTH(request->answer.kept); i++)
+        mem_free(request->answer.kept[i]);
+    mem_free(request->target);
+    mem_free(request->method);
+    mem_free(request->path);
+    mem_free(request);
+}
+
+static struct link *link_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info != NULL ? info->socket_context : NULL;
+}
+
+/* The request of which only the target is known now; NULL: the library knows the one before. */
+static void hear(struct MHD_Connection *connection, struct http_server_request *request)
+{
+    struct link *link = link_of(connection);
+
+    if (link != NULL)
+        link->unheard = request;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *server = context;
@@ -162,6 +194,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     } else if (link != NULL) {
         link->previous->next = link->next;
         link->next->previous = link->previous;
+        free_request(link->unheard);
         mem_free(link);
         *socket_context = NULL;
     }
@@ -170,8 +203,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 static void set_phase(struct http_server *server, struct MHD_Connection *connection, int phase)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct link *link = info != NULL ? info->socket_context : NULL;
+    struct link *link = link_of(connection);
 
     if (link == NULL)
         return;
@@ -444,7 +476,11 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 {
     struct http_server *server = context;
     struct http_server_request *request = mem_alloc(sizeof *request);
+    struct link *link = link_of(connection);
 
+    if (link != NULL)
+        free_request(link->unheard);
+    hear(connection, request);
     request->server = server;
     request->connection = connection;
     request->target = mem_copy_string(target);
@@ -508,6 +544,7 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
     if (request->method == NULL) {
         int status;
         const char *fault = find_fault(request, &status);
+        hear(connection, NULL);
         request->is_head = strcmp(method, "HEAD") == 0;
         request->method = mem_copy_string(request->is_head ? "GET" : method);
         request->path = mem_copy_string(path);
@@ -536,16 +573,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     if (request->answer.fault == HTTP_SERVER_LEAVE && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         (void)shutdown(fd_of(connection), SHUT_RDWR); /* the library closes it when it finds it so */
-    text_done(&request->body);
-    text_done(&request->answer.body);
-    if (request->answer.producer_free != NULL)
-        request->answer.producer_free(request->answer.producer);
-    for (size_t i = 0; i < ARRAY_LENGTH(request->answer.kept); i++)
-        mem_free(request->answer.kept[i]);
-    mem_free(request->target);
-    mem_free(request->method);
-    mem_free(request->path);
-    mem_free(request);
+    hear(connection, NULL);
+    free_request(request);
     *request_context = NULL;
 }
 

@@ -19,6 +19,7 @@ struct link {
     int fd;
     int64_t since_mono;            /* when the head or body began to be awaited, or the answer to be sent */
     enum { LINK_HEAD, LINK_BODY, LINK_ANSWER, LINK_SENDING } phase; /* ANSWER: may take as long as it takes */
+    struct http_server_request *unheard; /* of which only the target came: the library forgets it where the rest is no request */
 };
 
 struct waiting {

@@ -365,7 +365,10 @@ static void decode(const char *part, size_t size, struct text *out)
 {
     for (size_t i = 0; i < size; i++) {
         bool is_encoded = part[i] == '%' && i + 2 < size && hex_of(part[i + 1]) >= 0 && hex_of(part[i + 2]) >= 0;
-        (void)text_append_char(out, is_encoded ? (char)(hex_of(part[i + 1]) << 4 | hex_of(part[i + 2])) : part[i]);
+        char byte = part[i];
+        if (is_encoded)
+            byte = (char)(hex_of(part[i + 1]) * 16 + hex_of(part[i + 2]));
+        (void)text_append_char(out, byte);
         i += is_encoded ? 2 : 0;
     }
 }
