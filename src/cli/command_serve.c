@@ -21,8 +21,11 @@ enum { EVENTS_KEPT = 1000, HOUR_MS = 3600 * 1000 };
 struct serving {
     struct cli *cli;
     struct service *service;
+    struct bus *bus;
+    struct api *api;
     int64_t watchdog_ms, watchdog_mono;
     bool is_ready;
+    struct error failure;          /* of the API's start */
 };
 
 static void on_signal(void *context)
@@ -43,22 +46,6 @@ static void tell_ready(const struct serving *serving)
              board.scheduler_is_on ? "" : "; nothing runs by schedule");
 }
 
-static void on_turn(void *context)
-{
-    struct serving *serving = context;
-    int64_t now = clock_monotonic_ms();
-
-    if (signals_take_hangup())
-        log_reopen();
-    if (!serving->is_ready)
-        tell_ready(serving);
-    serving->is_ready = true;
-    if (serving->watchdog_ms == 0 || now < serving->watchdog_mono)
-        return;
-    serving->watchdog_mono = now + serving->watchdog_ms;
-    notify_say("WATCHDOG=1");
-}
-
 /* Where the API is, for people; a port that was chosen for us also on standard output, for programs. */
 static int say_address(const struct serving *serving, const char *host, const struct api *api, struct error *err)
 {
@@ -66,18 +53,18 @@ static int say_address(const struct serving *serving, const char *host, const st
     bool is_v6 = strchr(host, ':') != NULL;
 
     log_info("api", "", "the management API is at http://%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", api_port(api));
-    if (cli->quiet)
+    if (cli->quiet && cli->values[OPTION_PORT] == NULL)
         return 0;
     (void)text_append_format(&cli->out, "http://%s%s%s:%u\n", is_v6 ? "[" : "", host, is_v6 ? "]" : "", api_port(api));
     return cli_flush(cli, err);
 }
 
-static int start_api(const struct serving *serving, struct bus *bus, struct api **ret_api, struct error *err)
+static int start_api(struct serving *serving, struct error *err)
 {
     struct cli *cli = serving->cli;
     struct api_settings settings = {
         .config = cli->config, .host = cli->values[OPTION_HOST], .port = -1, .version = MC_VERSION, .state_path = cli->config->state_path,
-        .service = serving->service, .bus = bus,
+        .service = serving->service, .bus = serving->bus,
     };
     int64_t port = -1;
 
@@ -86,9 +73,34 @@ static int start_api(const struct serving *serving, struct bus *bus, struct api 
     if (cli_get_port(cli, OPTION_PORT, -1, &port, err) < 0)
         return -1;
     settings.port = (int)port;
-    if (api_start(&settings, ret_api, err) < 0)
+    if (api_start(&settings, &serving->api, err) < 0)
         return -1;
-    return say_address(serving, settings.host != NULL ? settings.host : cli->config->api.host, *ret_api, err);
+    return say_address(serving, settings.host != NULL ? settings.host : cli->config->api.host, serving->api, err);
+}
+
+/* In the first turn: whoever asks the API finds the plans, and where it cannot start, nothing has run. */
+static void begin(struct serving *serving)
+{
+    serving->is_ready = true;
+    if (start_api(serving, &serving->failure) < 0)
+        service_stop(serving->service, 2);
+    else
+        tell_ready(serving);
+}
+
+static void on_turn(void *context)
+{
+    struct serving *serving = context;
+    int64_t now = clock_monotonic_ms();
+
+    if (signals_take_hangup())
+        log_reopen();
+    if (!serving->is_ready)
+        begin(serving);
+    if (serving->watchdog_ms == 0 || now < serving->watchdog_mono)
+        return;
+    serving->watchdog_mono = now + serving->watchdog_ms;
+    notify_say("WATCHDOG=1");
 }
 
 static int serve(struct serving *serving, struct state *state, struct world_real *real, struct error *err)
@@ -96,7 +108,6 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     const struct config *config = serving->cli->config;
     AUTO(bus) struct bus *bus = bus_new(EVENTS_KEPT, clock_wall_ms());
     AUTO(service) struct service *service = NULL;
-    AUTO(api) struct api *api = NULL; /* goes before the service */
     AUTO_DONE(serve_connectors) struct serve_connectors connectors = { 0 };
     struct service_settings settings = {
         .engine = &config->engine, .max_concurrent = (int)config->advanced.max_connectors,
@@ -119,16 +130,17 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     if (service_new(&settings, &real->world, state, &service, err) < 0)
         return -1;
     serving->service = service;
-    if (start_api(serving, bus, &api, err) < 0) {
-        serving->service = NULL;
-        return -1;
-    }
+    serving->bus = bus;
     if (signals_stop_count() > 0)
         service_stop(service, signals_stop_count());
     result = service_run(service, err);
     notify_say("STOPPING=1");
     serving->service = NULL;
-    return result;
+    api_free(serving->api); /* before the service that it asks */
+    if (result < 0 || serving->failure.kind == ERROR_NONE)
+        return result;
+    *err = serving->failure;
+    return -1;
 }
 
 int command_serve(struct cli *cli)

@@ -438,6 +438,8 @@ static void on_turn(void *owner)
     int64_t due = scheduler_next_mono(service->scheduler);
 
     atomic_store(&service->turned_mono, engine->now.mono_ms);
+    if (service->settings.on_turn != NULL)
+        service->settings.on_turn(service->settings.context);
     end_runs(service);
     if (!engine_is_stopping(engine)) {
         if (!service->scheduler_is_open) {
@@ -457,8 +459,6 @@ static void on_turn(void *owner)
     if (!engine_is_stopping(engine))
         service_alerts_deliver(service);
     board_look_at_targets(service);
-    if (service->settings.on_turn != NULL)
-        service->settings.on_turn(service->settings.context);
 }
 
 static int64_t on_next_mono(void *owner)

@@ -46,7 +46,8 @@ struct service_settings {
     struct bus *bus;                          /* events go there */
     const struct alert_settings *alerts;      /* engine/alerts.h; NULL: nobody is told of troubles */
     int64_t turn_ms;                          /* a turn of the loop at least so often; 0: 5 s */
-    void (*on_turn)(void *context);           /* in the service's thread, at every turn; NULL */
+    void (*on_turn)(void *context);           /* in the service's thread, at the start of every turn: the first comes once plans
+                                                 are known, and before anything runs; NULL */
     void *context;
 };
 
