@@ -205,7 +205,7 @@ static int check_not_emptied(struct state *state, struct error *err)
     if (state->next[NUMBER_MEMORY] > 1)
         return 0;
     /* one statement, one view: a reader may stand beside a writer who adds the first ones */
-    code = sqlite3_prepare_v2(state->db, "SELECT NOT EXISTS(SELECT 1 FROM memories) AND (EXISTS(SELECT 1 FROM counts WHERE kind<16 AND value<>0) OR EXISTS(SELECT 1 FROM texts))",
+    code = sqlite3_prepare_v2(state->db, "SELECT (SELECT coalesce(max(seq), 0) FROM memories) < 1 AND (EXISTS(SELECT 1 FROM counts WHERE kind<16 AND value<>0) OR EXISTS(SELECT 1 FROM texts))",
                               -1, &statement, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
