@@ -21,6 +21,8 @@ enum {
     LINGER_MS = 50,                /* how long a small batch waits to grow while a listing is still coming */
     LOOK_FIRST_MS = 1000,          /* pause after a look-up that proved nothing; doubles to LOOK_LAST_MS */
     LOOK_LAST_MS = 30 * 1000,
+    WALK_SLACK = 1000,             /* a listing may show so many rows more than twice what it says to have ... */
+    WALK_MAXIMUM = 10 * 1000 * 1000, /* ... and so many where it does not say */
     LOOK_MARGIN_MS = 2 * 60 * 1000, /* a look-up reads back to the first POST minus this, by the server's clock */
     BREAKER_MARKS = 5,             /* so many failures in a row open the breaker */
     BREAKER_FIRST_MS = 1000,
@@ -45,7 +47,7 @@ struct look {
     bool ours, several, other_revision, dup_filename, dup_content, foreign;
     enum sink_row_status status;
     int64_t chunks;
-    char id[96];                  /* of our row: the same row can appear on two pages */
+    char id[SINK_ROW_ID_SIZE];    /* of our row: the same row can appear on two pages */
     char track[TRACK_SIZE];
 };
 
@@ -87,7 +89,7 @@ struct removal {
 };
 
 struct doomed {
-    char id[96];
+    char id[SINK_ROW_ID_SIZE];
     int64_t created_ms;           /* -1: unknown */
     int64_t seq, stream;          /* of its memory; 0: a stray */
 };
@@ -177,6 +179,7 @@ struct deliver {
     int64_t walk_page, walk_since_ms; /* server's clock; INT64_MIN: the whole listing */
     int64_t walk_oldest_ms;
     int64_t walk_total;           /* -1: not told */
+    int64_t walk_rows;            /* shown so far */
     bool walk_shrank;             /* rows went while we read: what we did not see may have moved to a page that we had read */
     struct walk_slot *walk_map;   /* open addressing by name */
     size_t walk_map_size;

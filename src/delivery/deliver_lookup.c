@@ -112,6 +112,7 @@ void deliver_look_due(struct deliver *deliver)
     deliver->is_walking = true;
     deliver->walk_page = 1;
     deliver->walk_total = -1;
+    deliver->walk_rows = 0;
     deliver->walk_shrank = false;
     deliver->walk_oldest_ms = INT64_MAX;
     deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
@@ -405,6 +406,12 @@ static void end_walk(struct deliver *deliver, bool is_complete)
     }
 }
 
+/* Rows come twice where others arrive before them, but a listing that has shown twice what it says to have has no end. */
+static bool is_endless(const struct deliver *deliver)
+{
+    return deliver->walk_rows > (deliver->walk_total >= 0 ? 2 * deliver->walk_total + WALK_SLACK : WALK_MAXIMUM);
+}
+
 void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now)
 {
     deliver_begin(deliver, now);
@@ -415,7 +422,8 @@ void deliver_on_list(struct deliver *deliver, const struct sink_page *page, cons
     if (page->total >= 0 && deliver->walk_total >= 0 && page->total < deliver->walk_total)
         deliver->walk_shrank = true;
     deliver->walk_total = page->total;
-    if (verdict->scope != SINK_WELL) {
+    deliver->walk_rows += page->rows;
+    if (verdict->scope != SINK_WELL || is_endless(deliver)) {
         end_walk(deliver, false);
     } else if (page->has_next && deliver->walk_oldest_ms >= deliver->walk_since_ms) {
         deliver->walk_page++;

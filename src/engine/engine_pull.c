@@ -635,6 +635,8 @@ void listing_step(struct run *run, size_t running)
 
 void listing_cancel(struct run *run)
 {
+    if (run->phase != LISTING_OVER && (strcmp(run->coverage, "complete") == 0 || strcmp(run->coverage, "limited") == 0))
+        set_coverage(run, "partial"); /* contexts that were listed to their end do not speak for those that were not */
     if (run->phase == LISTING_RUNS && run->id != 0)
         http_cancel(run->engine->world->http, run->id);
     run->id = 0;

@@ -66,7 +66,7 @@ static bool read_rows(yyjson_val *list, void (*each)(void *context, const struct
     bool is_whole = true;
 
     yyjson_arr_foreach(list, index, count, value) {
-        if (yyjson_is_obj(value))
+        if (yyjson_is_obj(value) && yyjson_get_len(yyjson_obj_get(value, "id")) < SINK_ROW_ID_SIZE)
             read_row(value, each, context);
         else
             is_whole = false;

@@ -134,6 +134,8 @@ void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *
 enum sink_row_status { SINK_ROW_UNFINISHED /* also every word that is not known */, SINK_ROW_PROCESSED, SINK_ROW_FAILED };
 enum sink_row_dup { SINK_NO_DUP, SINK_DUP_FILENAME, SINK_DUP_CONTENT };
 
+enum { SINK_ROW_ID_SIZE = 96 }; /* LightRAG's ids have 36 bytes; a longer one is no row */
+
 struct sink_row {                 /* borrowed during the callback */
     const char *id;               /* the server's doc id */
     const char *name;             /* file_path; "" when null */

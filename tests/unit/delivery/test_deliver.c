@@ -599,6 +599,30 @@ static void test_answers_for_nobody(void **state)
     close_desk(&desk);
 }
 
+/* A server that says "another page follows" for ever, and shows always the same row. */
+static void test_a_listing_without_an_end(void **state)
+{
+    struct desk desk;
+    struct rows rows = { .count = 0 };
+    struct deliver_command command;
+    int64_t batch = send_some(&desk, SINK_15, 1);
+    struct sink_verdict silent = scope(SINK_SILENT, 0);
+    int pages = 0;
+
+    (void)state;
+    put_row(&rows, 7, SINK_ROW_PROCESSED, "x");
+    answer_insert(&desk, batch, &silent); /* its fate is unclear: the listing is read */
+    pass_time(&desk, 2000);
+    while (pages < 5000 && take(&desk, DELIVER_LIST, &command)) {
+        pages++;
+        deliver_on_list_row(desk.deliver, &rows.row[0]);
+        deliver_on_list(desk.deliver, &(struct sink_page){ .rows = 1, .total = 1, .has_next = true }, &well, desk.now);
+    }
+    assert_in_range(pages, 100, 1100); /* more than twice what it says to have, and some patience */
+    assert_false(take(&desk, DELIVER_INSERT, &command)); /* and nothing was proven by it */
+    close_desk(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -623,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_sightings_of_strangers),
         cmocka_unit_test(test_restart_of_ours_takes_up_every_phase),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_a_listing_without_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

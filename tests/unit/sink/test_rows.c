@@ -250,6 +250,7 @@ static void test_listings(void **state)
         { "not said whether another follows", 200, "{\"documents\":[{\"id\":\"a\"}]}", SINK_SILENT, 1, false },
         { "said in another way", 200, "{\"documents\":[{\"id\":\"a\"}],\"pagination\":{\"has_next\":\"false\"}}", SINK_SILENT, 1, false },
         { "something that is no row", 200, "{\"documents\":[5],\"pagination\":{\"has_next\":false}}", SINK_SILENT, 1, false },
+        { "an id that nobody could delete", 200, "{\"documents\":[{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}],\"pagination\":{\"has_next\":false}}", SINK_SILENT, 1, false },
         { "no list", 200, "{\"pagination\":{\"has_next\":false}}", SINK_SILENT, 0, false },
         { "500 for the page with a row without source", 500, "{\"detail\":\"1 validation error [type=string_type, input_value=None]\"}", SINK_FAILING, 0, false },
         { "refused", 422, "{\"detail\":[]}", SINK_STRANGE, 0, false },
