@@ -54,9 +54,10 @@ void help_all(struct text *out)
                            "./config.yaml, $XDG_CONFIG_HOME/memory-connector/config.yaml and\n"
                            "/etc/memory-connector/config.yaml.\n\n"
                            "Exit codes: 0 done, 1 failed, 2 usage, 3 partial (something failed or a gap is\n"
-                           "open), 5 state in use, 69 source or target unreachable, 71 out of memory,\n"
-                           "74 disk or state, 75 try later, 77 key refused, 78 configuration or unknown\n"
-                           "context, 130 and 143 ended by a signal.\n\n"
+                           "open), 4 verify found differences, 5 state in use or a run under way,\n"
+                           "69 source, target or service unreachable, 71 out of memory, 74 disk or state,\n"
+                           "75 try later, 77 key refused, 78 configuration or unknown context, 130 and\n"
+                           "143 ended by a signal.\n\n"
                            "Examples:\n  memory-connector demo\n  memory-connector help sync\n");
 }
 
