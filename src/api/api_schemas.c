@@ -235,6 +235,7 @@ static const struct api_member trigger_members[] = {
     { .name = "range", .type = API_TEXT, .choices = ranges, .help = "How far back, this once." },
     { .name = "limit", .type = API_INTEGER, .min = 1, .max = 100000000, .help = "How many memories one request asks for, this once." },
     { .name = "dry_run", .type = API_BOOLEAN, .help = "Fetch and compare only: nothing is written, nothing sent." },
+    { .name = "force", .type = API_BOOLEAN, .help = "Replace also what is unchanged and there: removed at LightRAG, and sent again." },
 };
 SCHEMA(trigger_schema, "Trigger", trigger_members, .help = "How this run differs from the others.");
 

@@ -23,7 +23,7 @@ void handle_trigger(struct api_request *request, struct api_answer *answer)
     const char *id = api_connector_id(request, answer);
     struct order order = {
         .kind = ORDER_TRIGGER, .connector = id,
-        .request = { .range = api_body_text(request, "range"), .limit = api_body_integer(request, "limit", 0), .dry_run = api_body_flag(request, "dry_run") },
+        .request = { .range = api_body_text(request, "range"), .limit = api_body_integer(request, "limit", 0), .dry_run = api_body_flag(request, "dry_run"), .force = api_body_flag(request, "force") },
     };
 
     if (id == NULL || !api_order(request, answer, &order))

@@ -50,6 +50,8 @@ static int make_body(struct cli *cli, struct text *body, struct error *err)
         json_write_integer(&writer, "limit", limit);
     if (cli->values[OPTION_DRY_RUN] != NULL)
         json_write_bool(&writer, "dry_run", true);
+    if (cli->values[OPTION_FORCE] != NULL)
+        json_write_bool(&writer, "force", true);
     json_write_close(&writer);
     return 0;
 }

@@ -109,6 +109,7 @@ int command_sync(struct cli *cli)
         .dry_run = cli->values[OPTION_DRY_RUN] != NULL,
         .json_lines = cli->values[OPTION_JSON_LINES] != NULL,
         .backfill = cli->values[OPTION_BACKFILL] != NULL,
+        .force = cli->values[OPTION_FORCE] != NULL,
         .range = cli->values[OPTION_RANGE],
     };
     struct error err = { 0 };

@@ -46,6 +46,7 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_REASON] = { "reason", 0, "R", "why, for those who look later", false, false, false },
     [OPTION_UNTIL] = { "until", 0, "T", "until a time, or for how long (2h)", false, false, false },
     [OPTION_FROM] = { "from", 0, "TIME", "begin here: a time, or how long ago (now)", false, false, false },
+    [OPTION_FORCE] = { "force", 0, NULL, "replace also what is unchanged and there", false, false, false },
     [OPTION_MEMORY] = { "memory", 0, "M", "only the memory with this id", false, false, false },
     [OPTION_TEXT] = { "text", 0, NULL, "show the exact text that is sent (private)", false, false, false },
     [OPTION_ENTITY] = { "entity", 0, "NAME", "the memories behind an entity of LightRAG's graph", false, false, false },
@@ -58,7 +59,7 @@ const struct command commands[] = {
       .details = "Ends when every queued memory is stored at the server; processing goes on there\n"
                  "and the next sync follows it. With --wait it stays until all are processed.\n"
                  "Without a configuration file: --memory-url, --context-id and --lightrag-url.",
-      TAKES(OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_BACKFILL, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
+      TAKES(OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_FORCE, OPTION_LIMIT, OPTION_RANGE, OPTION_BACKFILL, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
             OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE),
       .words_most = 1000,
       .examples = { "memory-connector sync", "memory-connector sync personal-memories --wait",
@@ -69,7 +70,7 @@ const struct command commands[] = {
       .examples = { "memory-connector serve", "memory-connector serve --port 0 --log-format json" } },
     { .name = "trigger", .arguments = "CONNECTOR", .summary = "the running service: run a connector now", .run = command_trigger,
       .details = "Without --wait it ends as soon as the run has begun; with it, it stays and ends as the\nrun does (0, 3 partial, 1 failed).",
-      TAKES(OPTION_CONNECTOR, OPTION_WAIT, OPTION_RANGE, OPTION_LIMIT, OPTION_DRY_RUN), .words_most = 1,
+      TAKES(OPTION_CONNECTOR, OPTION_WAIT, OPTION_RANGE, OPTION_LIMIT, OPTION_DRY_RUN, OPTION_FORCE), .words_most = 1,
       .examples = { "memory-connector trigger personal-memories --wait", "memory-connector trigger personal-memories --range month" } },
     { .name = "pause", .arguments = "CONNECTOR", .summary = "the running service: skip its runs from now on", .run = command_pause,
       .details = "Survives restarts. A run under way goes on; a trigger works all the same.", TAKES(OPTION_CONNECTOR, OPTION_REASON, OPTION_UNTIL), .words_most = 1,

@@ -36,6 +36,8 @@ static char *make_body(const struct sync_options *options)
         json_write_string(&writer, "range", options->range);
     if (options->limit > 0)
         json_write_integer(&writer, "limit", options->limit);
+    if (options->force)
+        json_write_bool(&writer, "force", true);
     json_write_close(&writer);
     return text_take(&body);
 }

@@ -190,7 +190,7 @@ static int run_engine(struct sync_job *job, struct state *state, struct world_re
     AUTO(engine) struct engine *engine = NULL;
     struct sync_request request = {
         .connectors = options->connectors, .connector_count = options->connector_count, .wait = options->wait, .dry_run = options->dry_run,
-        .backfill = options->backfill, .range = options->range, .limit = options->limit, .max_items = options->max_items, .trigger = "cli", .on_event = on_event, .context = job,
+        .backfill = options->backfill, .force = options->force, .range = options->range, .limit = options->limit, .max_items = options->max_items, .trigger = "cli", .on_event = on_event, .context = job,
     };
     int result;
 

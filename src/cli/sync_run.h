@@ -8,7 +8,7 @@ struct sync_options {
     const size_t *connectors;
     size_t connector_count;
     bool wait, dry_run, json_lines;
-    bool backfill;
+    bool backfill, force;
     const char *range;
     int64_t limit, max_items, lock_wait_ms;
     bool is_quiet;                 /* no lines for people */

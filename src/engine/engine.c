@@ -422,7 +422,7 @@ int engine_end(struct engine *engine, struct error *err)
 
 static int prepare(struct engine *engine, const struct sync_request *request, struct error *err)
 {
-    struct run_options options = { .wait = request->wait, .backfill = request->backfill, .dry_run = request->dry_run, .range = request->range,
+    struct run_options options = { .wait = request->wait, .backfill = request->backfill, .force = request->force, .dry_run = request->dry_run, .range = request->range,
                                    .limit = request->limit, .max_items = request->max_items };
 
     (void)snprintf(options.trigger, sizeof options.trigger, "%s", request->trigger);

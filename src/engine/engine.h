@@ -104,6 +104,7 @@ struct sync_request {
     size_t connector_count;
     bool wait;                    /* until everything is processed or dead */
     bool backfill;                /* ranges day, week, month, all, one after the other */
+    bool force;                   /* what is unchanged and proven is replaced by itself: removed at the server and sent again */
     bool dry_run;                 /* fetch and compare only: nothing written, nothing sent */
     const char *range;            /* NULL: the connector's */
     int64_t limit;                /* 0: the connector's */

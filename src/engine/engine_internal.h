@@ -80,7 +80,7 @@ struct target_run {
 
 /* What was asked of one run. */
 struct run_options {
-    bool wait, backfill;
+    bool wait, backfill, force;
     bool dry_run;                   /* nothing is queued and nothing sent; the run itself has a row where there is a state to keep it */
     const char *range;              /* NULL: the connector's */
     int64_t limit, max_items;       /* 0: the connector's; no limit */

@@ -102,7 +102,7 @@ static const char *static_range(const char *range)
 static void trigger(struct place *place, struct order *order)
 {
     struct service *service = place->service;
-    struct run_options asked = { .dry_run = order->request.dry_run, .range = static_range(order->request.range), .limit = order->request.limit };
+    struct run_options asked = { .dry_run = order->request.dry_run, .force = order->request.force, .range = static_range(order->request.range), .limit = order->request.limit };
 
     if (!place->connector.enabled) {
         refuse(order, ORDER_CONFLICT, "connector %s is disabled", place->connector.engine.id);

@@ -337,3 +337,21 @@ def test_reset_brings_everything_again_and_doubles_nothing(program, fake):
     assert (ledger["live"], ledger["doubled"], ledger["lost"]) == (6, 0, 0)
     assert "knows no memory" in program.run("reset", "life", "--memory", "m99", "--yes", check=1).stderr
     assert program.run("reset", "--yes", check=2).stderr
+
+
+@pytest.mark.parametrize("dialect", ["1.5", "1.4"])
+@pytest.mark.parametrize("on_update", ["replace", "keep"])
+def test_force_sends_what_is_unchanged_once_more(program, fake, dialect, on_update):
+    source, target = fake("memory-api"), fake("lightrag", "--dialect", dialect)
+    source.control(memories=memories(6))
+    program.write_config(source.url, target.url, ingestion=f", on_update: {on_update}", lightrag="  confirm: { poll_interval: 20ms, settle: 1s }")
+    program.sync("--wait")
+    assert target.ledger()["texts"] == 6
+    run = program.sync("--force", "--wait")
+    assert (run["changed"], run["replaced"], run["sent"], run["unchanged"]) == (6, 6, 6, 0)
+    ledger = target.ledger()
+    assert (ledger["texts"], ledger["live"], ledger["doubled"], ledger["lost"]) == (12, 6, 0, 0)
+    assert program.sync("--wait")["unchanged"] == 6
+    assert target.ledger()["texts"] == 12
+    dry = program.sync("--force", "--dry-run")
+    assert (dry["changed"], target.ledger()["texts"]) == (6, 12)

@@ -55,9 +55,12 @@ def test_trigger(program, service):
     assert done.stdout.startswith("life: success: 8 fetched, 8 new"), done.stdout
     report = program.json("trigger", "life", "--wait", check=0)
     assert (report["schema"], report["new"], report["unchanged"]) == ("memory-connector/report/v1", 0, 8)
+    forced = program.json("trigger", "life", "--force", "--wait", check=0)
+    assert (forced["changed"], forced["unchanged"]) == (8, 0)
+    wait_until(lambda: program.target.ledger()["texts"] == 16 and program.target.ledger()["live"] == 8)
     started = program.json("trigger", "life", check=0)
-    assert started["run"] == 3 or started["waiting"]
-    wait_until(lambda: len(program.json("history", check=0)["runs"]) == 3)
+    assert started["run"] == 4 or started["waiting"]
+    wait_until(lambda: len(program.json("history", check=0)["runs"]) == 4)
     runs = program.json("history", check=0)["runs"]
     assert {run["trigger"] for run in runs} == {"api"}
     assert program.target.ledger()["doubled"] == 0
