@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/alerts.h"
 #include "schedule/schedule.h"
+#include "schedule/zone.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,25 +106,54 @@ static void check_sources(const struct checker *checker)
 
 /* ---- Schedules ---- */
 
-static bool looks_like_zone(const char *zone)
+/* Opened as the service opens it: what it cannot find, nothing runs by. */
+static void check_zone(const struct checker *checker, const char *path, const char *name)
 {
-    return zone[0] != '/' && strstr(zone, "..") == NULL &&
-           strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == strlen(zone);
+    AUTO(zone) struct zone *zone = NULL;
+    struct error err = { 0 };
+
+    if (name[0] != '\0' && zone_open(NULL, name, &zone, &err) < 0)
+        config_error(checker->problems, place_of(checker, path), path, "%s", err.message);
+}
+
+static void check_cron(const struct checker *checker, const struct connector_settings *connector, const char *path)
+{
+    struct schedule schedule;
+    struct error err = { 0 };
+
+    if (connector->cron[0] == '\0') {
+        if (connector->schedule_type == CONFIG_SCHEDULE_CRON)
+            config_error(checker->problems, place_of(checker, path), path, "is missing: the type of this schedule is cron");
+    } else if (schedule_parse(connector->cron, &schedule, &err) < 0) {
+        config_error(checker->problems, place_of(checker, path), path, "%s", err.message);
+    } else {
+        check_zone(checker, path, schedule.zone);
+    }
+}
+
+static void check_interval(const struct checker *checker, const struct connector_settings *connector, size_t index)
+{
+    AUTO_STRING char *interval = mem_format("connectors[%zu].schedule.interval", index);
+    AUTO_STRING char *hours = mem_format("connectors[%zu].schedule.interval_hours", index);
+    const char *path = connector->interval_hours > 0 ? hours : interval;
+    struct schedule schedule;
+    struct error err = { 0 };
+
+    if (connector->interval_hours > 0 && is_there(checker, interval))
+        config_error(checker->problems, place_of(checker, hours), hours, "stands beside interval: give one of the two");
+    else if (connector->schedule_type == CONFIG_SCHEDULE_INTERVAL &&
+             schedule_from_interval(connector->interval_hours > 0 ? (int64_t)(connector->interval_hours * 3600) * 1000 : connector->interval_ms, &schedule, &err) < 0)
+        config_error(checker->problems, place_of(checker, path), path, "%s", err.message);
 }
 
 static void check_schedule(const struct checker *checker, const struct connector_settings *connector, size_t index)
 {
     AUTO_STRING char *cron = mem_format("connectors[%zu].schedule.cron", index);
     AUTO_STRING char *zone = mem_format("connectors[%zu].schedule.timezone", index);
-    struct schedule schedule;
-    struct error err = { 0 };
 
-    if (connector->schedule_type == CONFIG_SCHEDULE_CRON && connector->cron[0] == '\0')
-        config_error(checker->problems, place_of(checker, cron), cron, "is missing: the type of this schedule is cron");
-    else if (connector->cron[0] != '\0' && schedule_parse(connector->cron, &schedule, &err) < 0)
-        config_error(checker->problems, place_of(checker, cron), cron, "%s", err.message);
-    if (!looks_like_zone(connector->timezone))
-        config_error(checker->problems, place_of(checker, zone), zone, "\"%.60s\" is no time zone: expected a name such as Europe/Berlin", connector->timezone);
+    check_cron(checker, connector, cron);
+    check_zone(checker, zone, connector->timezone);
+    check_interval(checker, connector, index);
 }
 
 /* ---- Connectors ---- */

@@ -112,7 +112,7 @@ static const struct field connector_fields[] = {
 static const struct field schedule_fields[] = {
     { .name = "type", .type = FIELD_CHOICE, .offset = AT(schedule_type), .choices = schedule_types, .fallback = "manual",
       .help = "When the service runs it by itself: at an interval, by cron, or never (manual)." },
-    { .name = "interval", .type = FIELD_DURATION, .offset = AT(interval_ms), .fallback = "1h", .min = MS(1), .max = MS(366 * 86400.0),
+    { .name = "interval", .type = FIELD_DURATION, .offset = AT(interval_ms), .fallback = "1h", .min = MS(1), .max = MS(3653 * 86400.0),
       .help = "Time between two runs." },
     { .name = "interval_hours", .type = FIELD_NUMBER, .offset = AT(interval_hours), .fallback = "0", .min = 0, .max = 8784, .help = "The same in hours." },
     { .name = "cron", .type = FIELD_STRING, .offset = AT(cron), .help = "Cron expression." },

@@ -70,7 +70,7 @@ static const char everything[] =
     "    context_id: CTX123\n"
     "    source: default\n"
     "    target: default\n"
-    "    schedule: { type: interval, interval: 1h, interval_hours: 2, cron: \"0 9,17 * * 1-5\", timezone: Europe/Berlin, overlap: skip, catch_up: 1h, jitter: 0s }\n"
+    "    schedule: { type: interval, interval_hours: 2, cron: \"0 9,17 * * 1-5\", timezone: Europe/Berlin, overlap: skip, catch_up: 1h, jitter: 0s }\n"
     "    ingestion: { query_range: week, query_limit: 100, auto_widen: false, max_concurrency: 1, skip_empty_transcripts: true,\n"
     "                 filter: { types: [], since: \"\", until: \"\" }, on_update: keep, on_delete: keep, max_delete_percent: 10 }\n"
     "    transformation: { strategy: standard, extract_tags: true, template: \"\", include_audio: false, include_image: false, geocoding: false }\n"
