@@ -127,6 +127,14 @@ static const struct api_member target_members[] = {
 };
 SCHEMA(target_schema, "TargetStatus", target_members, .help = "Its LightRAG.");
 
+static const struct api_member gap_members[] = {
+    { .name = "letter", .type = API_INTEGER, .help = "Its dead letter." },
+    { .name = "context", .type = API_TEXT, .is_null_too = true, .help = "Whose listing." },
+    { .name = "since", .type = API_TIME, .is_null_too = true, .help = "The first time." },
+    { .name = "words", .type = API_TEXT, .help = "What may be missing." },
+};
+SCHEMA(gap_schema, "Gap", gap_members, .help = "Something may be missing.");
+
 static const struct api_member status_members[] = {
     { .name = "connector", .type = API_TEXT, .help = "Its id." },
     { .name = "state", .type = API_TEXT, .choices = states, .help = "waiting: a run was decided and waits for a free place." },
@@ -138,7 +146,7 @@ static const struct api_member status_members[] = {
     { .name = "last_run", .type = API_OBJECT, .of = "Report", .is_null_too = true, .help = "The last one that is over." },
     { .name = "memories", .type = API_OBJECT, .of = "MemoryCounts", .help = "How many are where." },
     { .name = "oldest_unsettled_seconds", .type = API_NUMBER, .is_null_too = true, .help = "How long the oldest unsettled memory waits." },
-    { .name = "open_gaps", .type = API_INTEGER, .help = "Listings that broke off, and were not followed by a complete one." },
+    { .name = "open_gaps", .type = API_LIST, .of = "Gap", .help = "Listings that broke off or may have missed something, and were not followed by a complete one; the first 20." },
     { .name = "dead_letters", .type = API_COUNTS, .help = "Open ones by class." },
     { .name = "source", .type = API_OBJECT, .of = "SourceStatus", .is_optional = true, .help = "Its Memory API." },
     { .name = "target", .type = API_OBJECT, .of = "TargetStatus", .help = "Its LightRAG." },
@@ -406,7 +414,7 @@ static const struct api_schema connector_schema = { .name = "Connector", .write 
 static const struct api_schema openapi_schema = { .name = "OpenApi", .is_open = true, .help = "An OpenAPI 3.1 document." };
 
 const struct api_schema *const api_schemas[] = {
-    &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
+    &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &gap_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
     &report_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
     &retried_schema, &discarded_schema, &forgotten_schema, &trigger_schema, &triggered_schema, &pause_schema, &plan_schema, &cancelled_schema, &reset_schema,
     &problem_schema, &mistake_schema, &openapi_schema, &resolved_schema, &resolved_memory_schema, &resolved_target_schema,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/time_text.h"
+#include "config/config_connector.h"
 #include "state/state.h"
 
 #include <stdio.h>
@@ -43,9 +44,33 @@ static void add_time(struct table *table, int64_t ms)
     table_add_string(table, words);
 }
 
-static const char *state_words(const struct connector_settings *connector, const struct standing *standing)
+/* What the state keeps of the service's plan, and the next time by the schedule of the file. */
+static int read_plan(struct cli *cli, struct state *state, size_t index, struct status_plan *ret_plan, struct error *err)
 {
-    const struct status_facts facts = { .enabled = connector->enabled };
+    struct service_connector connector = { 0 };
+    struct status_plan plan = { 0 };
+    struct job_row job;
+    int64_t from_ms = clock_wall_ms();
+    int found = state == NULL ? 0 : state_get_job(state, config_connector(cli->config, index)->id, &job, err);
+
+    if (found < 0 || config_connector_from_file(cli->config, index, &connector, err) < 0)
+        return -1;
+    if (found > 0 && job.is_paused && (job.paused_until_ms == 0 || job.paused_until_ms > from_ms)) {
+        plan.is_paused = true;
+        plan.paused_until_ms = job.paused_until_ms;
+        (void)snprintf(plan.reason, sizeof plan.reason, "%s", job.reason);
+        from_ms = plan.paused_until_ms;
+    }
+    if (connector.enabled && (!plan.is_paused || plan.paused_until_ms > 0))
+        plan.has_next = schedule_next(&connector.schedule, connector.zone, from_ms, &plan.next_ms);
+    config_connector_release(&connector);
+    *ret_plan = plan;
+    return 0;
+}
+
+static const char *state_words(const struct connector_settings *connector, const struct standing *standing, const struct status_plan *plan)
+{
+    const struct status_facts facts = { .enabled = connector->enabled, .plan = plan };
 
     return status_state(&facts, standing);
 }
@@ -58,7 +83,7 @@ static void join_contexts(const struct engine_connector *connector, struct text 
         (void)text_append_format(out, "%s%s", i > 0 ? ", " : "", connector->contexts[i]);
 }
 
-static void list_row(struct cli *cli, size_t index, const struct standing *standing, struct table *table)
+static void list_row(struct cli *cli, size_t index, const struct standing *standing, const struct status_plan *plan, struct table *table)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
     AUTO_DONE(text) struct text contexts = { 0 };
@@ -67,24 +92,25 @@ static void list_row(struct cli *cli, size_t index, const struct standing *stand
     text_init(&contexts, 0);
     join_contexts(&cli->config->engine.connectors[index], &contexts);
     table_add_string(table, connector->id);
-    table_add_string(table, state_words(connector, standing));
+    table_add_string(table, state_words(connector, standing, plan));
     table_set_tone(table, connector->enabled ? TONE_PLAIN : TONE_FAINT);
     table_add(table, contexts.data, contexts.size);
     table_add_string(table, config_schedule_words(connector, schedule, sizeof schedule));
+    add_time(table, plan->has_next ? plan->next_ms : 0);
     add_time(table, standing->has_run ? standing->run.row.started_ms : 0);
     table_add_format(table, "%lld", (long long)standing_backlog(standing));
     table_add_format(table, "%lld", (long long)standing_letters(standing));
     table_set_tone(table, standing_letters(standing) > 0 ? TONE_BAD : TONE_PLAIN);
 }
 
-static void list_json(struct cli *cli, size_t index, const struct standing *standing, struct json_writer *writer)
+static void list_json(struct cli *cli, size_t index, const struct standing *standing, const struct status_plan *plan, struct json_writer *writer)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
     const struct engine_connector *engine = &cli->config->engine.connectors[index];
     char schedule[120];
     const struct status_facts facts = {
         .connector = connector->id, .enabled = connector->enabled, .description = connector->description, .contexts = engine->contexts,
-        .context_count = engine->context_count, .schedule = config_schedule_words(connector, schedule, sizeof schedule), .now_ms = clock_wall_ms(),
+        .context_count = engine->context_count, .schedule = config_schedule_words(connector, schedule, sizeof schedule), .now_ms = clock_wall_ms(), .plan = plan,
     };
 
     json_write_open_object(writer, NULL);
@@ -94,7 +120,7 @@ static void list_json(struct cli *cli, size_t index, const struct standing *stan
 
 int command_list(struct cli *cli)
 {
-    static const char *const heads[] = { "CONNECTOR", "STATE", "CONTEXT", "SCHEDULE", "LAST RUN", ">BACKLOG", ">DEAD" };
+    static const char *const heads[] = { "CONNECTOR", "STATE", "CONTEXT", "SCHEDULE", "NEXT RUN", "LAST RUN", ">BACKLOG", ">DEAD" };
     AUTO(state) struct state *state = NULL;
     AUTO_DONE(table) struct table table = { 0 };
     struct json_writer writer;
@@ -110,12 +136,13 @@ int command_list(struct cli *cli)
     }
     for (size_t i = 0; i < cli->config->connectors.count; i++) {
         AUTO_DONE(standing) struct standing standing = { 0 };
-        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0)
+        struct status_plan plan;
+        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0 || read_plan(cli, state, i, &plan, &err) < 0)
             return cli_fail(cli, &err);
         if (cli->json)
-            list_json(cli, i, &standing, &writer);
+            list_json(cli, i, &standing, &plan, &writer);
         else
-            list_row(cli, i, &standing, &table);
+            list_row(cli, i, &standing, &plan, &table);
     }
     if (cli->json) {
         json_write_close(&writer);
@@ -152,12 +179,13 @@ static bool keep_target(void *context, const struct target_row *row)
     return false;
 }
 
-static void status_json(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, struct json_writer *writer)
+static void status_json(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, const struct status_plan *plan,
+                        struct json_writer *writer)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
     const struct status_facts facts = {
         .connector = connector->id, .enabled = connector->enabled, .target_url = cli->config->engine.targets[target->target].sink.url,
-        .version = target->found ? target->version : NULL, .seen_ms = target->found ? target->seen_ms : 0, .now_ms = clock_wall_ms(),
+        .version = target->found ? target->version : NULL, .seen_ms = target->found ? target->seen_ms : 0, .now_ms = clock_wall_ms(), .plan = plan,
     };
 
     json_write_open_object(writer, NULL);
@@ -185,14 +213,31 @@ static void append_places(const struct cli *cli, const struct standing *standing
         }
 }
 
-static void status_words(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target)
+static void append_plan(const struct status_plan *plan, struct text *out)
+{
+    char words[TIME_TEXT_SIZE];
+
+    if (plan->is_paused) {
+        time_text_rfc3339(plan->paused_until_ms / 1000 * 1000, words);
+        (void)text_append_format(out, "  paused%s%s%s", plan->paused_until_ms > 0 ? " until " : "", plan->paused_until_ms > 0 ? words : "", plan->reason[0] != '\0' ? ": " : "");
+        table_append_harmless(out, plan->reason, strlen(plan->reason));
+        (void)text_append_char(out, '\n');
+    }
+    if (plan->has_next) {
+        time_text_rfc3339(plan->next_ms / 1000 * 1000, words);
+        (void)text_append_format(out, "  next run by schedule at %s, where a service runs\n", words);
+    }
+}
+
+static void status_words(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, const struct status_plan *plan)
 {
     const struct connector_settings *connector = config_connector(cli->config, index);
     struct text *out = &cli->out;
     enum tone tone;
     char words[TIME_TEXT_SIZE];
 
-    (void)text_append_format(out, "%s: %s\n", connector->id, state_words(connector, standing));
+    (void)text_append_format(out, "%s: %s\n", connector->id, state_words(connector, standing, plan));
+    append_plan(plan, out);
     append_places(cli, standing, out);
     if (standing->oldest_ms > 0) {
         time_text_duration(clock_wall_ms() - standing->oldest_ms, words);
@@ -235,15 +280,16 @@ int command_status(struct cli *cli)
     for (size_t i = 0; i < cli->config->connectors.count; i++) {
         AUTO_DONE(standing) struct standing standing = { 0 };
         struct target_facts target = { .target = cli->config->engine.connectors[i].target, .config = cli->config };
+        struct status_plan plan;
         if (only != SIZE_MAX && only != i)
             continue;
         if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0 ||
-            (state != NULL && state_each_target(state, keep_target, &target, &err) < 0))
+            (state != NULL && state_each_target(state, keep_target, &target, &err) < 0) || read_plan(cli, state, i, &plan, &err) < 0)
             return cli_fail(cli, &err);
         if (cli->json)
-            status_json(cli, i, &standing, &target, &writer);
+            status_json(cli, i, &standing, &target, &plan, &writer);
         else
-            status_words(cli, i, &standing, &target);
+            status_words(cli, i, &standing, &target, &plan);
     }
     if (cli->json) {
         json_write_close(&writer);

@@ -31,6 +31,11 @@ void standing_done(struct standing *standing)
 {
     kept_run_done(&standing->run);
     kept_run_done(&standing->last);
+    for (size_t i = 0; i < standing->gap_count; i++) {
+        mem_free(standing->gaps[i].context);
+        mem_free(standing->gaps[i].words);
+    }
+    standing->gap_count = 0;
 }
 
 static bool keep_run(void *context, const struct run_row *row)
@@ -58,13 +63,40 @@ int standing_read_row(struct state *state, const char *connector, struct standin
     return state_each_run(state, connector, 2, keep_run, standing, err);
 }
 
+static bool keep_gap(void *context, const struct dead_letter *letter)
+{
+    struct standing *standing = context;
+
+    standing->gaps[standing->gap_count++] = (struct kept_gap){ .letter = letter->letter, .since_ms = letter->first_ms, .words = mem_copy_string(letter->words) };
+    return standing->gap_count < STANDING_GAPS;
+}
+
+static int read_gaps(struct state *state, const char *connector, struct standing *standing, struct error *err)
+{
+    const struct letter_filter filter = { .connector = connector, .dead_class = DEAD_SOURCE_GAP, .limit = STANDING_GAPS };
+
+    if (standing->counts.letters[DEAD_SOURCE_GAP] == 0)
+        return 0;
+    if (state_each_letter(state, &filter, keep_gap, standing, err) < 0)
+        return -1;
+    for (size_t i = 0; i < standing->gap_count; i++) {
+        struct dead_letter letter;
+        struct stream_row stream;
+        if (state_get_letter(state, standing->gaps[i].letter, &letter, err) < 0)
+            return -1;
+        if (state_get_stream(state, letter.stream, &stream, err) > 0)
+            standing->gaps[i].context = mem_copy_string(stream.context);
+    }
+    return 0;
+}
+
 int standing_read(struct state *state, const char *connector, struct standing *standing, struct error *err)
 {
     if (state == NULL)
         return 0;
     if (state_count_flying(state, connector, standing->flying, err) < 0 || state_oldest_unsettled(state, connector, &standing->oldest_ms, err) < 0)
         return -1;
-    return standing_read_row(state, connector, standing, err);
+    return standing_read_row(state, connector, standing, err) < 0 || read_gaps(state, connector, standing, err) < 0 ? -1 : 0;
 }
 
 int64_t standing_letters(const struct standing *standing)
@@ -94,18 +126,30 @@ const char *status_state(const struct status_facts *facts, const struct standing
            : !facts->enabled                                       ? "disabled"
            : facts->board != NULL && facts->board->is_waiting      ? "waiting"
            : facts->board != NULL && facts->board->is_paused       ? "paused"
+           : facts->plan != NULL && facts->plan->is_paused         ? "paused"
                                                                    : "idle";
+}
+
+static struct status_plan plan_of(const struct status_facts *facts)
+{
+    const struct connector_board *board = facts->board;
+    struct status_plan plan = { 0 };
+
+    if (board == NULL)
+        return facts->plan != NULL ? *facts->plan : plan;
+    plan = (struct status_plan){ .is_paused = board->is_paused, .paused_until_ms = board->paused_until_ms, .has_next = board->has_next, .next_ms = board->next_ms };
+    memcpy(plan.reason, board->pause_reason, sizeof plan.reason);
+    return plan;
 }
 
 static void write_plan(struct json_writer *writer, const struct status_facts *facts)
 {
-    const struct connector_board *board = facts->board;
-    bool is_paused = board != NULL && board->is_paused;
+    const struct status_plan plan = plan_of(facts);
 
-    json_write_string(writer, "reason", is_paused && board->pause_reason[0] != '\0' ? board->pause_reason : NULL);
+    json_write_string(writer, "reason", plan.is_paused && plan.reason[0] != '\0' ? plan.reason : NULL);
     json_write_bool(writer, "enabled", facts->enabled);
-    json_write_time(writer, "paused_until", is_paused && board->paused_until_ms > 0 ? board->paused_until_ms : -1);
-    json_write_time(writer, "next_run", board != NULL && board->has_next ? board->next_ms : -1);
+    json_write_time(writer, "paused_until", plan.is_paused && plan.paused_until_ms > 0 ? plan.paused_until_ms : -1);
+    json_write_time(writer, "next_run", plan.has_next ? plan.next_ms : -1);
 }
 
 /* How fast memories are settled, and how long what is left takes at that. */
@@ -163,7 +207,16 @@ static void write_memories(struct json_writer *writer, const struct standing *st
 
 static void write_letters(struct json_writer *writer, const struct standing *standing)
 {
-    json_write_integer(writer, "open_gaps", standing->counts.letters[DEAD_SOURCE_GAP]);
+    json_write_open_array(writer, "open_gaps");
+    for (size_t i = 0; i < standing->gap_count; i++) {
+        json_write_open_object(writer, NULL);
+        json_write_integer(writer, "letter", standing->gaps[i].letter);
+        json_write_string(writer, "context", standing->gaps[i].context);
+        json_write_time(writer, "since", standing->gaps[i].since_ms);
+        json_write_bytes(writer, "words", standing->gaps[i].words, strlen(standing->gaps[i].words));
+        json_write_close(writer);
+    }
+    json_write_close(writer);
     json_write_open_object(writer, "dead_letters");
     for (int i = 1; i < DEAD_CLASSES; i++)
         if (standing->counts.letters[i] > 0)
@@ -226,6 +279,7 @@ void status_write(struct json_writer *writer, const struct status_facts *facts, 
 void status_write_row(struct json_writer *writer, const struct status_facts *facts, const struct standing *standing)
 {
     const struct connector_board *board = facts->board;
+    struct status_plan plan;
 
     json_write_string(writer, "connector", facts->connector);
     json_write_string(writer, "state", status_state(facts, standing));
@@ -238,7 +292,8 @@ void status_write_row(struct json_writer *writer, const struct status_facts *fac
         json_write_close(writer);
     }
     json_write_string(writer, "schedule", facts->schedule);
-    json_write_time(writer, "next_run", board != NULL && board->has_next ? board->next_ms : -1);
+    plan = plan_of(facts);
+    json_write_time(writer, "next_run", plan.has_next ? plan.next_ms : -1);
     json_write_time(writer, "last_run", standing->has_run ? standing->run.row.started_ms : -1);
     json_write_integer(writer, "backlog", standing_backlog(standing));
     json_write_integer(writer, "dead_letters", standing_letters(standing));

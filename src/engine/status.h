@@ -8,6 +8,12 @@
 #include "engine/service.h"
 #include "state/state.h"
 
+struct kept_gap {
+    int64_t letter, since_ms;
+    char *context, *words;
+};
+enum { STANDING_GAPS = 20 };       /* that are told one by one */
+
 struct kept_run {                  /* with its texts */
     struct run_row row;
     char *connector, *error, *range, *coverage, *trigger;
@@ -23,6 +29,8 @@ struct standing {
     int64_t oldest_ms;             /* when the oldest unsettled memory came; 0: none is */
     bool has_run, is_running;
     struct kept_run run;           /* the newest one */
+    struct kept_gap gaps[STANDING_GAPS]; /* listings that broke off and were not followed by a complete one */
+    size_t gap_count;
     bool has_last;
     struct kept_run last;          /* the newest one that is over */
 };
@@ -34,11 +42,21 @@ AUTO_DEFINE_DONE(standing)
 int64_t standing_letters(const struct standing *standing); /* open dead letters */
 int64_t standing_backlog(const struct standing *standing); /* memories that are not settled */
 
+/* Where its schedule stands, as far as the state tells it. */
+struct status_plan {
+    bool is_paused;
+    int64_t paused_until_ms;               /* 0: until somebody resumes it */
+    char reason[SCHEDULER_REASON_SIZE];
+    bool has_next;
+    int64_t next_ms;                       /* by schedule, where a service runs */
+};
+
 /* What is known beside the state. */
 struct status_facts {
     const char *connector;
     bool enabled;
-    const struct connector_board *board;   /* of a running service; NULL: nobody serves */
+    const struct connector_board *board;   /* of the running service; NULL: it is not asked */
+    const struct status_plan *plan;        /* without a board; NULL: not known */
     const struct target_board *target;     /* likewise */
     const char *target_url, *version;      /* without a service; version NULL: never seen */
     int64_t seen_ms;                       /* likewise; 0: never */

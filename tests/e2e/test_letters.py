@@ -87,3 +87,15 @@ def test_while_the_service_holds_the_state(program, fake):
         service.wait(30 * SLOW)
         service.stdout.close()
     assert target.ledger()["doubled"] == 0
+
+
+def test_status_names_the_gaps(program, fake):
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(memories=memories(6), cut=400)
+    program.write_config(source.url, target.url)
+    program.sync(check=3)
+    gaps = program.json("status", check=0)["connectors"][0]["open_gaps"]
+    assert [gap["context"] for gap in gaps] == ["ctx"] and "broke off" in gaps[0]["words"] and gaps[0]["since"]
+    source.control(times=0)
+    program.sync()
+    assert program.json("status", check=0)["connectors"][0]["open_gaps"] == []

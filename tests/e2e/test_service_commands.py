@@ -145,3 +145,15 @@ def test_a_wrong_key(program, service):
     program.write_config(program.source.url, program.target.url, text=f"api: {{ port: {port}, api_key: another-key-0123456789 }}")
     done = program.run("trigger", "life", check=77)
     assert "another key" in done.stderr and KEY not in done.stderr + done.stdout
+
+
+def test_list_and_status_tell_the_plan(program, service):
+    running = service("    schedule: { type: interval, interval: 1h }\n")
+    first = program.json("list", check=0)["connectors"][0]
+    assert first["state"] == "idle" and first["next_run"]
+    program.run("pause", "life", "--reason", "holiday", "--until", "2h", check=0)
+    listed, status = program.json("list", check=0)["connectors"][0], program.json("status", check=0)["connectors"][0]
+    assert listed["state"] == status["state"] == "paused" and status["reason"] == "holiday" and status["paused_until"] and status["next_run"] > status["paused_until"]
+    assert "paused until" in program.run("status", check=0).stdout
+    assert running.end() == 0
+    assert program.json("list", check=0)["connectors"][0]["state"] == "paused"  # also while nobody serves
