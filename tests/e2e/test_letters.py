@@ -91,7 +91,8 @@ def test_while_the_service_holds_the_state(program, fake):
 
 def test_status_names_the_gaps(program, fake):
     source, target = fake("memory-api"), fake("lightrag")
-    source.control(memories=memories(6), cut=400)
+    source.control(memories=memories(6))
+    source.control(cut=400)
     program.write_config(source.url, target.url)
     program.sync(check=3)
     gaps = program.json("status", check=0)["connectors"][0]["open_gaps"]
