@@ -5,7 +5,8 @@
  * log: synchronous=FULL) and gone after a crash before it. A failed apply or commit is final for this object: every later call fails, nothing more
  * may be sent, the program ends with 74 and recovers from what is on the disk.
  *
- * One implementation in this release: SQLite (state_sqlite.c). Schema version and migrations: state_schema.c.
+ * Two backends: SQLite (state_sqlite.c), and for small installations a folder of text files (state_json.h) that lives in SQLite in memory while it is
+ * open, so that everything below is written once. Schema version and migrations: state_schema.c.
  * Results borrow memory from the state until its next call of the same function, unless said otherwise. */
 #ifndef MC_STATE_STATE_H
 #define MC_STATE_STATE_H
@@ -16,8 +17,11 @@
 
 struct state;
 
+enum state_backend { STATE_SQLITE, STATE_JSON };
+
 struct state_settings {
-    const char *path;          /* the database file; its folder is made 0700, the file 0600. ":memory:" for the simulation;
+    enum state_backend backend;
+    const char *path;          /* the folder (STATE_JSON), or the database file; its folder is made 0700, the file 0600. ":memory:" for the simulation;
                                   ":memory:NAME" is shared by all states of this process that name it, and lives as long as one of them */
     int64_t lock_wait_ms;      /* how long to wait for another writer; 0: ERROR_CONFLICT at once */
     int64_t now_ms;            /* wall clock, for the backup's name when an older schema is migrated */
@@ -150,6 +154,8 @@ int state_count_flying(struct state *state, const char *connector, int64_t ret_c
 int state_oldest_unsettled(struct state *state, const char *connector, int64_t *ret_arrived_ms, struct error *err);
 
 const char *state_path(const struct state *state);
+/* What other connections of this process open, as STATE_SQLITE and as readers, to see what the writer sees. Borrowed. */
+const char *state_reader_path(const struct state *state);
 const char *state_sqlite_version(void);
 
 #endif

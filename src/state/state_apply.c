@@ -1,4 +1,4 @@
-#include "state/state_internal.h"
+#include "state/state_json.h"
 
 static bool is_memory_state(enum memory_state memory_state)
 {
@@ -255,9 +255,12 @@ int state_commit(struct state *state, struct error *err)
         state_rest(state);
         return 0;
     }
-    if (state_count_write(state, err) < 0 || state_run_simple(state, COMMIT_WRITE, "making changes durable", err) < 0)
+    if (state_count_write(state, err) < 0 || (state->json != NULL && state_json_write(state, err) < 0) ||
+        state_run_simple(state, COMMIT_WRITE, "making changes durable", err) < 0)
         return -1;
     state->is_open = false;
+    if (state->json != NULL)
+        state_json_tidy(state);
     return 0;
 }
 

@@ -110,12 +110,33 @@ void state_tell(sqlite3 *db, const char *path, int code, const char *what, struc
         (void)error_set(err, trouble->kind, "state %s: %s: %s (SQLite %d: %s)", path, what, trouble->words, code, words);
 }
 
+void state_tell_errno_(const char *path, const char *what, int system_errno, struct error *err)
+{
+    const struct trouble *trouble = find_trouble(SQLITE_IOERR, system_errno);
+
+    if (trouble->system_errno != 0)
+        (void)error_set(err, ERROR_IO, "%s: %s: %s (%s)", path, what, trouble->words, strerror(system_errno));
+    else
+        (void)error_set(err, ERROR_IO, "%s: %s: %s", path, what, strerror(system_errno));
+}
+
 static void break_writer(struct state *state, const struct error *why)
 {
     if (state->is_reader || state->is_broken)
         return;
     state->is_broken = true;
     state->failure = *why;
+}
+
+int state_break(struct state *state, const struct error *why, struct error *err)
+{
+    struct error story = *why;
+
+    (void)error_wrap(&story, "state %s", state->path);
+    break_writer(state, &story);
+    if (err != NULL)
+        *err = story;
+    return -1;
 }
 
 void state_fail_(struct state *state, int code, struct error *err, const char *format, ...)

@@ -8,6 +8,7 @@
  *     state_apply.c      change-sets of memories; state_apply_rows.c: of everything else
  *     state_count.c      counters
  *     state_read.c       look-ups and lists of memories and batches; state_read_rows.c: of everything else
+ *     state_json.c       the other backend: a folder of text files; state_json_folder.c: their names; state_dump.c, state_rows.c: their lines
  *     state_trace.c      the way back: what a name, a track or a batch had to do with which memory
  *
  * Two rules hold everywhere. A writer whose SQL failed once is broken: SQLite may have rolled back, so every later call fails with
@@ -51,6 +52,7 @@ struct count_delta {
 
 struct state {
     sqlite3 *db;
+    struct state_json *json;      /* owned; NULL: the SQLite backend */
     sqlite3_stmt *statements[STATEMENTS];
     char *path, *folder;          /* owned; folder NULL: in memory */
     int lock_fd;                  /* -1: none */
@@ -80,12 +82,17 @@ struct state {
 void state_fail_(struct state *state, int code, struct error *err, const char *format, ...) MC_PRINTF(4, 5);
 /* The same for a database that has no state yet. */
 void state_tell(sqlite3 *db, const char *path, int code, const char *what, struct error *err);
+/* What the system said of a file. Always -1. what: "cannot be written". */
+#define state_tell_errno(...) (state_tell_errno_(__VA_ARGS__), -1)
+void state_tell_errno_(const char *path, const char *what, int system_errno, struct error *err);
 /* A change that contradicts the state: a defect of the program. Breaks the state: counters that lie are worse than a stop. Always -1. */
 #define state_contradict(...) (state_contradict_(__VA_ARGS__), -1)
 void state_contradict_(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
 /* A value that no release has written. Always -1. */
 #define state_damaged(...) (state_damaged_(__VA_ARGS__), -1)
 void state_damaged_(struct state *state, struct error *err, const char *format, ...) MC_PRINTF(3, 4);
+/* Ends a writer for good, with words of its own. Always -1. */
+int state_break(struct state *state, const struct error *why, struct error *err);
 /* 0, or -1 with the old story when the state is broken. */
 int state_check(struct state *state, struct error *err);
 
@@ -118,6 +125,12 @@ extern const size_t state_migration_count;
 
 /* Settings that live in the file and must be there before the first table; then all migrations in one transaction. */
 int state_schema_create(sqlite3 *db, const char *path, struct error *err);
+/* The tables of an older version, in an empty database, inside a transaction that is left open: what was written by that release can be put in. */
+int state_schema_create_at(sqlite3 *db, const char *path, int version, const struct migration *table, size_t count, struct error *err);
+/* All migrations from a version on, in one transaction, without a backup. */
+int state_schema_migrate(sqlite3 *db, const char *path, int from, const struct migration *table, size_t count, struct error *err);
+/* 0 when this release can use that version; a reader cannot upgrade. */
+int state_schema_judge(const char *path, int64_t version, int newest, bool is_reader, struct error *err);
 /* Compares the version of the file with the newest of the table. A reader cannot migrate; a writer makes a backup first. */
 int state_schema_check(sqlite3 *db, const char *path, bool is_reader, int64_t now_ms, const struct migration *table, size_t count,
                        struct error *err);
@@ -198,6 +211,9 @@ void state_list_end(struct state *state, enum statement statement);
 /* The counters of a run in the order of their columns. */
 enum { RUN_COUNTERS = sizeof(struct run_counts) / sizeof(int64_t) };
 int64_t *state_run_counter(struct run_counts *counts, size_t index);
+
+/* ---- state_sqlite.c ---- */
+int state_open_memory(struct state *state, const char *name, struct error *err); /* name as SQLite wants it */
 
 /* Seams for the tests. */
 int state_open_with(const struct state_settings *settings, const struct migration *table, size_t count, struct state **ret_state,

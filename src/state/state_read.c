@@ -69,7 +69,7 @@ int state_read_batch(struct state *state, sqlite3_stmt *statement, struct batch_
 /* Not for a state in memory: there a view keeps every other one of the same name from writing. */
 int state_view(struct state *state, struct error *err)
 {
-    if (state->is_open || state->is_viewing || state->is_reader || state->folder == NULL)
+    if (state->is_open || state->is_viewing || state->is_reader || state->folder == NULL || state->json != NULL)
         return 0;
     if (state_run_simple(state, BEGIN_READ, "beginning to read", err) < 0)
         return -1;

@@ -129,7 +129,7 @@ static int run_migrations(sqlite3 *db, const char *path, int from, const struct 
     return execute(db, path, version, "changing its schema", err);
 }
 
-static int migrate(sqlite3 *db, const char *path, int from, const struct migration *table, size_t count, struct error *err)
+int state_schema_migrate(sqlite3 *db, const char *path, int from, const struct migration *table, size_t count, struct error *err)
 {
     if (execute(db, path, "BEGIN IMMEDIATE", "changing its schema", err) < 0)
         return -1;
@@ -140,6 +140,15 @@ static int migrate(sqlite3 *db, const char *path, int from, const struct migrati
     return 0;
 }
 
+int state_schema_create_at(sqlite3 *db, const char *path, int version, const struct migration *table, size_t count, struct error *err)
+{
+    while (count > 0 && table[count - 1].version > version)
+        count--;
+    if (count == 0)
+        return error_set(err, ERROR_IO, "state %s: it is damaged: schema version %d", path, version);
+    return execute(db, path, "BEGIN", "making its tables", err) < 0 || run_migrations(db, path, 0, table, count, err) < 0 ? -1 : 0;
+}
+
 int state_schema_create(sqlite3 *db, const char *path, struct error *err)
 {
     char application[64];
@@ -148,7 +157,7 @@ int state_schema_create(sqlite3 *db, const char *path, struct error *err)
     if (execute(db, path, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", "making it", err) < 0 ||
         execute(db, path, application, "making it", err) < 0)
         return -1;
-    return migrate(db, path, 0, state_migrations, state_migration_count, err);
+    return state_schema_migrate(db, path, 0, state_migrations, state_migration_count, err);
 }
 
 /* ---- Backup ---- */
@@ -218,14 +227,8 @@ static int check_application(sqlite3 *db, const char *path, struct error *err)
     return 0;
 }
 
-int state_schema_check(sqlite3 *db, const char *path, bool is_reader, int64_t now_ms, const struct migration *table, size_t count,
-                       struct error *err)
+int state_schema_judge(const char *path, int64_t version, int newest, bool is_reader, struct error *err)
 {
-    int newest = table[count - 1].version;
-    int64_t version;
-
-    if (check_application(db, path, err) < 0 || read_pragma(db, path, "PRAGMA user_version", &version, err) < 0)
-        return -1;
     if (version == newest)
         return 0;
     if (version < 1 || version > 1000000)
@@ -238,9 +241,24 @@ int state_schema_check(sqlite3 *db, const char *path, bool is_reader, int64_t no
     if (is_reader)
         return error_set(err, ERROR_FAILED, "state %s: written by an older release (schema %lld): run sync or serve once, that upgrades it", path,
                          (long long)version);
+    return 0;
+}
+
+int state_schema_check(sqlite3 *db, const char *path, bool is_reader, int64_t now_ms, const struct migration *table, size_t count,
+                       struct error *err)
+{
+    int newest = table[count - 1].version;
+    int64_t version;
+
+    if (check_application(db, path, err) < 0 || read_pragma(db, path, "PRAGMA user_version", &version, err) < 0)
+        return -1;
+    if (version == newest)
+        return 0;
+    if (state_schema_judge(path, version, newest, is_reader, err) < 0)
+        return -1;
     {
         AUTO_STRING char *backup = name_backup(path, (int)version, now_ms);
-        if (write_backup(db, path, backup, err) < 0 || migrate(db, path, (int)version, table, count, err) < 0)
+        if (write_backup(db, path, backup, err) < 0 || state_schema_migrate(db, path, (int)version, table, count, err) < 0)
             return error_wrap(err, "upgrading the state");
     }
     return 0;

@@ -1,4 +1,4 @@
-#include "state/state_internal.h"
+#include "state/state_json.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -12,6 +12,7 @@ enum {
     BUSY_WAIT_MS = 5000,          /* for a stranger's lock (sqlite3, a backup tool); our own writers are kept apart by the lock file */
     LOCK_STEP_FIRST_MS = 10,
     LOCK_STEP_LAST_MS = 250,
+    READER_TRIES = 10,
     VALUE_MAXIMUM = 128 << 20,    /* bytes of one value: half of TEXT_MAXIMUM, so that a damaged length cannot ask for more memory */
 };
 
@@ -33,7 +34,7 @@ static void wait_ms(int64_t ms)
 
 static int take_lock(struct state *state, int64_t wait_ms_left, struct error *err)
 {
-    AUTO_STRING char *lock = mem_format("%s.lock", state->path);
+    AUTO_STRING char *lock = mem_format(state->folder != NULL && strcmp(state->folder, state->path) == 0 ? "%s/lock" : "%s.lock", state->path);
     int64_t step_ms = LOCK_STEP_FIRST_MS;
 
     for (;;) {
@@ -84,6 +85,12 @@ static int open_database(struct state *state, const char *name, int flags, struc
     return 0;
 }
 
+int state_open_memory(struct state *state, const char *name, struct error *err)
+{
+    return open_database(state, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, err) < 0 ? -1
+                                                                                                           : execute(state, settings_of_all, "opening it", err);
+}
+
 /* ":memory:" is private; ":memory:NAME" is shared by all states of this process that name it, and gone with the last of them. */
 static int open_in_memory(struct state *state, const struct state_settings *settings, const struct migration *table, size_t count,
                           struct error *err)
@@ -93,8 +100,7 @@ static int open_in_memory(struct state *state, const struct state_settings *sett
     sqlite3_int64 pages = 0;
     sqlite3_stmt *statement = NULL;
 
-    if (open_database(state, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, err) < 0 ||
-        execute(state, settings_of_all, "opening it", err) < 0)
+    if (state_open_memory(state, name, err) < 0)
         return -1;
     if (sqlite3_prepare_v2(state->db, "PRAGMA page_count", -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
         pages = sqlite3_column_int64(statement, 0);
@@ -229,23 +235,68 @@ static struct state *state_new(const struct state_settings *settings)
     return state;
 }
 
+/* What is refused is refused before a lock file is made beside it. */
+static int open_sqlite(struct state *state, const struct state_settings *settings, const struct migration *table, size_t count, struct error *err)
+{
+    enum state_file file;
+
+    state->folder = state_file_folder(settings->path);
+    if (settings->reader)
+        return open_reader(state, settings, table, count, err);
+    if (file_make_folder(state->folder, err) < 0 || state_file_inspect(state->path, &file, err) < 0 || take_lock(state, settings->lock_wait_ms, err) < 0)
+        return -1;
+    return open_writer(state, settings, table, count, err);
+}
+
+/* A reader of a folder holds no lock: what it was about to read may be gone with its generation, then the next one is there. */
+static int open_json_reader(struct state *state, const struct state_settings *settings, const struct migration *table, size_t count, struct error *err)
+{
+    struct error why = { 0 };
+
+    for (int i = 0; i < READER_TRIES; i++) {
+        int64_t before = 0, after = 0;
+        why = (struct error){ 0 };
+        if (state_json_inspect(state->path, &before, err) < 0)
+            return -1;
+        if (state_json_open(state, settings, table, count, &why) == 0)
+            return 0;
+        if (state_json_inspect(state->path, &after, err) < 0 || after == before)
+            break;
+        (void)sqlite3_close(state->db);
+        state_json_free(state->json);
+        state->db = NULL;
+        state->json = NULL;
+    }
+    if (err != NULL)
+        *err = why;
+    return -1;
+}
+
+static int open_json(struct state *state, const struct state_settings *settings, const struct migration *table, size_t count, struct error *err)
+{
+    int64_t generation;
+
+    state->folder = mem_copy_string(state->path);
+    if (settings->reader)
+        return open_json_reader(state, settings, table, count, err);
+    if (state_json_inspect(state->path, &generation, err) < 0 || file_make_folder(state->path, err) < 0 || take_lock(state, settings->lock_wait_ms, err) < 0 ||
+        state_json_open(state, settings, table, count, err) < 0)
+        return -1;
+    return prove_writable(state, settings->now_ms, err) < 0 || state_json_write(state, err) < 0 ? -1 : 0;
+}
+
 int state_open_with(const struct state_settings *settings, const struct migration *table, size_t count, struct state **ret_state,
                     struct error *err)
 {
     AUTO(state) struct state *state = state_new(settings);
-    enum state_file file;
     int result;
 
-    if (is_in_memory(settings->path)) {
+    if (is_in_memory(settings->path))
         result = open_in_memory(state, settings, table, count, err);
-    } else {
-        state->folder = state_file_folder(settings->path);
-        /* What is refused is refused before a lock file is made beside it. */
-        if (!settings->reader && (file_make_folder(state->folder, err) < 0 || state_file_inspect(state->path, &file, err) < 0 ||
-                                  take_lock(state, settings->lock_wait_ms, err) < 0))
-            return -1;
-        result = settings->reader ? open_reader(state, settings, table, count, err) : open_writer(state, settings, table, count, err);
-    }
+    else if (settings->backend == STATE_JSON)
+        result = open_json(state, settings, table, count, err);
+    else
+        result = open_sqlite(state, settings, table, count, err);
     if (result < 0 || state_prepare(state, err) < 0 || read_numbers(state, err) < 0 || check_not_emptied(state, err) < 0)
         return -1;
     state->is_ready = true;
@@ -271,7 +322,7 @@ static void close_database(struct state *state)
      * when it was opened is not ours to tidy up. */
     if (state->is_broken || !state->is_ready)
         (void)sqlite3_db_config(state->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    else if (!state->is_reader && state->folder != NULL) {
+    else if (!state->is_reader && state->folder != NULL && state->json == NULL) {
         (void)sqlite3_busy_timeout(state->db, 0); /* a reader that is busy keeps its snapshot: the next start moves the log */
         (void)sqlite3_wal_checkpoint_v2(state->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
@@ -283,6 +334,7 @@ void state_free(struct state *state)
     if (state == NULL)
         return;
     close_database(state);
+    state_json_free(state->json);
     if (state->lock_fd >= 0)
         (void)close(state->lock_fd);
     for (size_t i = 0; i < KEEPERS; i++)
@@ -309,6 +361,11 @@ int64_t state_next_letter(struct state *state) { return state->next[NUMBER_LETTE
 int64_t state_next_run(struct state *state) { return state->next[NUMBER_RUN]++; }
 int64_t state_next_target(struct state *state) { return state->next[NUMBER_TARGET]++; }
 int64_t state_next_stream(struct state *state) { return state->next[NUMBER_STREAM]++; }
+
+const char *state_reader_path(const struct state *state)
+{
+    return state->json != NULL && !state->is_reader ? state_json_reader_path(state->json) : state->path;
+}
 
 const char *state_path(const struct state *state)
 {

@@ -1,4 +1,4 @@
-/* state_fixture.h - what the state's tests share: a folder of their own, rows with sensible values, short names for the changes. */
+/* state_fixture.h - what the state's tests share: a backend (MC_STATE_BACKEND=json, else SQLite), a folder of their own, rows with sensible values, short names for the changes. */
 #ifndef MC_TESTS_STATE_FIXTURE_H
 #define MC_TESTS_STATE_FIXTURE_H
 
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "state/state.h"
+#include "state/state_internal.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,19 +26,30 @@
 static char fixture_folder[64];
 static char fixture_path[96];
 
-FIXTURE void fixture_remove_files(void)
+FIXTURE void fixture_remove_files_in(const char *folder)
 {
-    DIR *listing = opendir(fixture_folder);
+    DIR *listing = opendir(folder);
 
     if (listing == NULL)
         return;
     for (const struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing)) {
         char path[512];
-        (void)snprintf(path, sizeof path, "%s/%s", fixture_folder, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlink(path) < 0)
-            (void)rmdir(path);
+        (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || unlink(path) == 0)
+            continue;
+        fixture_remove_files_in(path);
+        (void)rmdir(path);
     }
     (void)closedir(listing);
+}
+
+FIXTURE void fixture_remove_files(void) { fixture_remove_files_in(fixture_folder); }
+
+FIXTURE enum state_backend fixture_backend(void)
+{
+    const char *name = getenv("MC_STATE_BACKEND");
+
+    return name != NULL && strcmp(name, "json") == 0 ? STATE_JSON : STATE_SQLITE;
 }
 
 FIXTURE int fixture_set_up(void **unused)
@@ -71,7 +82,7 @@ FIXTURE int fixture_tear_down(void **unused)
 
 FIXTURE struct state *fixture_open_path(const char *path, bool reader)
 {
-    const struct state_settings settings = { .path = path, .reader = reader, .now_ms = 1700000000000 };
+    const struct state_settings settings = { .backend = fixture_backend(), .path = path, .reader = reader, .now_ms = 1700000000000 };
     struct state *state = NULL;
     struct error err = { 0 };
 
@@ -84,7 +95,7 @@ FIXTURE struct state *fixture_open_reader(void) { return fixture_open_path(fixtu
 
 FIXTURE enum error_kind fixture_refuse(bool reader, struct error *err)
 {
-    const struct state_settings settings = { .path = fixture_path, .reader = reader, .now_ms = 1700000000000 };
+    const struct state_settings settings = { .backend = fixture_backend(), .path = fixture_path, .reader = reader, .now_ms = 1700000000000 };
     struct state *state = NULL;
 
     *err = (struct error){ 0 };
@@ -94,6 +105,25 @@ FIXTURE enum error_kind fixture_refuse(bool reader, struct error *err)
     }
     assert_null(state);
     return err->kind;
+}
+
+/* The tables, for looks from outside; to be closed. */
+FIXTURE sqlite3 *fixture_peek(void)
+{
+    sqlite3 *db = NULL;
+
+    if (fixture_backend() == STATE_SQLITE) {
+        assert_int_equal(sqlite3_open_v2(fixture_path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    } else {
+        AUTO(state) struct state *reader = fixture_open_reader();
+        sqlite3_backup *copy;
+        assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+        copy = sqlite3_backup_init(db, "main", reader->db, "main");
+        assert_non_null(copy);
+        assert_int_equal(sqlite3_backup_step(copy, -1), SQLITE_DONE);
+        assert_int_equal(sqlite3_backup_finish(copy), SQLITE_OK);
+    }
+    return db;
 }
 
 /* ---- Rows and changes ---- */

@@ -48,7 +48,7 @@ FIXTURE int64_t ask_number(sqlite3 *db, const char *sql)
 }
 
 /* What is on the disk agrees with itself. */
-FIXTURE void expect_sound(const char *path)
+FIXTURE void expect_sound_in(sqlite3 *db) /* closes it */
 {
     static const struct { const char *why, *sql; } rows[] = {
         { "counters of memories",
@@ -65,10 +65,8 @@ FIXTURE void expect_sound(const char *path)
         { "texts without a memory", "SELECT count(*) FROM texts WHERE seq NOT IN (SELECT seq FROM memories WHERE text_size>0)" },
         { "memories without their text", "SELECT count(*) FROM memories WHERE text_size<>coalesce((SELECT length(text) FROM texts t WHERE t.seq=memories.seq), 0)" },
     };
-    sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
 
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     assert_string_equal((const char *)sqlite3_column_text(statement, 0), "ok");
@@ -79,6 +77,11 @@ FIXTURE void expect_sound(const char *path)
             fail_msg("%s: %lld wrong", rows[i].why, (long long)wrong);
     }
     (void)sqlite3_close(db);
+}
+
+FIXTURE void expect_sound(void)
+{
+    expect_sound_in(fixture_peek());
 }
 
 #endif

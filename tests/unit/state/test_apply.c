@@ -323,7 +323,7 @@ static void test_memories_of_the_same_hash(void **unused)
     ASSERT_WORKS(apply_memory(state, &elsewhere, NULL, &err), err);
     ASSERT_WORKS(state_commit(state, &err), err);
     state_free(state);
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    db = fixture_peek();
     assert_int_equal(sqlite3_exec(db, "UPDATE memories SET hash=(SELECT hash FROM memories WHERE seq=4)", NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
 

@@ -63,7 +63,7 @@ static void test_waiting_for_a_writer(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < ARRAY_LENGTH(waits); i++) {
-        const struct state_settings settings = { .path = fixture_path, .lock_wait_ms = waits[i], .now_ms = 1700000000000 };
+        const struct state_settings settings = { .backend = fixture_backend(), .path = fixture_path, .lock_wait_ms = waits[i], .now_ms = 1700000000000 };
         struct state *second = NULL;
         struct error err = { 0 };
         assert_int_equal(state_open(&settings, &second, &err), -1);

@@ -105,7 +105,7 @@ static void drop_table(const char *table)
     AUTO_STRING char *sql = mem_format("DROP TABLE %s", table);
     sqlite3 *db = NULL;
 
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    db = fixture_peek();
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
 }
@@ -243,7 +243,7 @@ static void test_a_revision_of_another_size(void **unused)
     text_init(&text, 0);
     fill_more(state);
     state_free(state);
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    db = fixture_peek();
     assert_int_equal(sqlite3_exec(db, "UPDATE newer SET revision=x'0011'", NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
     state = fixture_open();
