@@ -298,8 +298,10 @@ int cli_load_config(struct cli *cli, struct error *err)
 
 int cli_open_reader(struct cli *cli, struct state **ret_state, struct error *err)
 {
-    struct state_settings settings = { .path = cli->config->state_path, .reader = true, .now_ms = clock_wall_ms() };
+    struct state_settings settings = config_state(cli->config);
 
+    settings.reader = true;
+    settings.now_ms = clock_wall_ms();
     *ret_state = NULL;
     if (access(settings.path, F_OK) < 0 && errno == ENOENT)
         return 0;

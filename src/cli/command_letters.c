@@ -352,6 +352,7 @@ static int decide(struct cli *cli, bool is_retry)
         return cli_fail(cli, &err);
     if (!is_retry && cli_confirm(cli, "Discard these dead letters?", &err) < 0)
         return cli_fail(cli, &err);
+    settings.backend = config_state(cli->config).backend;
     settings.path = cli->config->state_path;
     if (access(settings.path, F_OK) == 0) {
         if (state_open(&settings, &state, &err) < 0)

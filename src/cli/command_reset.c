@@ -79,6 +79,7 @@ int command_reset(struct cli *cli)
     }
     if (cli_confirm(cli, cli->values[OPTION_MEMORY] != NULL ? "Forget that this memory was processed?" : "Forget all that was processed of this connector?", &err) < 0)
         return cli_fail(cli, &err);
+    settings.backend = config_state(cli->config).backend;
     settings.path = cli->config->state_path;
     if (state_open(&settings, &state, &err) < 0)
         return err.kind == ERROR_CONFLICT && cli->config->api.enabled ? hand_over(cli, cli->config->engine.connectors[index].id, &err) : cli_fail(cli, &err);

@@ -21,6 +21,7 @@ enum { EVENTS_KEPT = 1000, HOUR_MS = 3600 * 1000 };
 struct serving {
     struct cli *cli;
     struct service *service;
+    const struct state *state;
     struct bus *bus;
     struct api *api;
     int64_t watchdog_ms, watchdog_mono;
@@ -63,7 +64,7 @@ static int start_api(struct serving *serving, struct error *err)
 {
     struct cli *cli = serving->cli;
     struct api_settings settings = {
-        .config = cli->config, .host = cli->values[OPTION_HOST], .port = -1, .version = MC_VERSION, .state_path = cli->config->state_path,
+        .config = cli->config, .host = cli->values[OPTION_HOST], .port = -1, .version = MC_VERSION, .state_path = state_reader_path(serving->state),
         .service = serving->service, .bus = serving->bus,
     };
     int64_t port = -1;
@@ -123,6 +124,7 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     int result;
 
     settings.alerts = config->monitoring.alerts ? &alerts : NULL;
+    serving->state = state;
     if (serve_connectors_make(&connectors, config, state, err) < 0)
         return -1;
     settings.connectors = connectors.items;
@@ -148,14 +150,17 @@ int command_serve(struct cli *cli)
     struct serving serving = { .cli = cli, .watchdog_ms = notify_watchdog_ms() };
     AUTO_DONE(world_real) struct world_real real = { 0 };
     AUTO(state) struct state *state = NULL;
+    struct state_settings settings;
     struct error err = { 0 };
     int64_t lock_wait_ms = 0;
     int result;
 
     if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, &err) < 0 || cli_load_config(cli, &err) < 0)
         return cli_fail(cli, &err);
-    if (state_open(&(struct state_settings){ .path = cli->config->state_path, .lock_wait_ms = lock_wait_ms, .now_ms = clock_wall_ms() }, &state, &err) < 0 ||
-        world_real_open(&real, &err) < 0)
+    settings = config_state(cli->config);
+    settings.lock_wait_ms = lock_wait_ms;
+    settings.now_ms = clock_wall_ms();
+    if (state_open(&settings, &state, &err) < 0 || world_real_open(&real, &err) < 0)
         return cli_fail(cli, &err);
     signals_install(on_signal, &serving);
     result = serve(&serving, state, &real, &err);

@@ -45,6 +45,7 @@ static int errand_begin(struct errand *errand, struct error *err)
 
     if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &settings.lock_wait_ms, err) < 0 || cli_load_config(cli, err) < 0)
         return -1;
+    settings.backend = config_state(cli->config).backend;
     settings.path = cli->config->state_path;
     if (access(settings.path, F_OK) < 0)
         return error_set(err, ERROR_FAILED, "%s: there is no state yet, so nothing was said to be anywhere; run sync first", settings.path);

@@ -177,8 +177,10 @@ int sync_exit_code(const struct sync_outcome *outcomes, size_t count)
 
 static int open_state(struct cli *cli, const struct sync_options *options, struct state **ret_state, struct error *err)
 {
-    struct state_settings settings = { .path = cli->config->state_path, .lock_wait_ms = options->lock_wait_ms, .now_ms = clock_wall_ms() };
+    struct state_settings settings = config_state(cli->config);
 
+    settings.lock_wait_ms = options->lock_wait_ms;
+    settings.now_ms = clock_wall_ms();
     if (!options->dry_run)
         return state_open(&settings, ret_state, err);
     return cli_open_reader(cli, ret_state, err);

@@ -52,20 +52,26 @@ static int find_state(struct config *config, const struct config_request *reques
     const char *service = get_folder(environment, "STATE_DIRECTORY");
     const char *xdg = get_folder(environment, "XDG_STATE_HOME");
     const char *home = get_folder(environment, "HOME");
+    const char *name = config->state.backend == STATE_JSON ? "state" : "memory-connector.db";
 
     if (request->state_path != NULL)
         config->state_path = mem_copy_string(request->state_path);
     else if (config->state.path[0] != '\0')
         config->state_path = mem_copy_string(config->state.path);
     else if (service != NULL) /* systemd names several as a:b; the first is ours */
-        config->state_path = mem_format("%.*s/memory-connector.db", (int)strcspn(service, ":"), service);
+        config->state_path = mem_format("%.*s/%s", (int)strcspn(service, ":"), service, name);
     else if (xdg != NULL)
-        config->state_path = mem_format("%s/memory-connector/memory-connector.db", xdg);
+        config->state_path = mem_format("%s/memory-connector/%s", xdg, name);
     else if (home != NULL)
-        config->state_path = mem_format("%s/.local/state/memory-connector/memory-connector.db", home);
+        config->state_path = mem_format("%s/.local/state/memory-connector/%s", home, name);
     else
         return error_set(err, ERROR_CONFIG, "there is no place for the state: HOME is not set; give --state or state.path");
     return 0;
+}
+
+struct state_settings config_state(const struct config *config)
+{
+    return (struct state_settings){ .backend = (enum state_backend)config->state.backend, .path = config->state_path };
 }
 
 /* ---- Targets, sources, connectors by number and name ---- */

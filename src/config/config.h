@@ -18,6 +18,7 @@
 #include "base/http.h"
 #include "base/log.h"
 #include "engine/engine.h"
+#include "state/state.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,8 +64,10 @@ struct connector_settings {
     double backoff_multiplier;
 };
 
+enum { TEXTS_AUTO, TEXTS_ALL, TEXTS_UNFINISHED }; /* state.keep_texts */
+
 struct state_config {
-    int backend, keep_texts;
+    int backend, keep_texts;       /* enum state_backend; TEXTS_x */
     char *path;
     int64_t disk_reserve;
     bool cleanup_enabled;
@@ -133,6 +136,9 @@ struct config_request {
 int config_load(const struct config_request *request, struct config **ret_config, struct config_problems *problems, struct error *err);
 void config_free(struct config *config);
 AUTO_DEFINE(config)
+
+/* Where and how the state is kept; the caller adds what it wants of it. */
+struct state_settings config_state(const struct config *config);
 
 const struct connector_settings *config_connector(const struct config *config, size_t index);
 /* The connector of that id; -1 with the nearest known id. */

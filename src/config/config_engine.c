@@ -115,7 +115,7 @@ void config_make_engine(struct config *config)
         .source_count = sources,
         .connectors = config->engine_connectors,
         .connector_count = connectors,
-        .keep_texts = config->state.keep_texts == 0,
+        .keep_texts = config->state.keep_texts == TEXTS_ALL || (config->state.keep_texts == TEXTS_AUTO && config->state.backend == STATE_SQLITE),
         .disk_reserve_bytes = config->state.disk_reserve,
         .shutdown_timeout_ms = config->advanced.shutdown_timeout_ms,
     };

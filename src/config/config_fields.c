@@ -15,8 +15,8 @@ static const char *const ranges[] = { "day", "week", "month", "all", NULL };
 static const char *const updates[] = { "keep", "replace", NULL };
 static const char *const deletions[] = { "keep", "confirm", "propagate", NULL };
 static const char *const strategies[] = { "standard", "rich", "template", NULL };
-static const char *const backends[] = { "sqlite", NULL };
-static const char *const texts_kept[] = { "all", "unfinished", NULL };
+static const char *const backends[] = { "sqlite", "json", NULL };
+static const char *const texts_kept[] = { "auto", "all", "unfinished", NULL };
 static const char *const levels[] = { "debug", "info", "warn", "error", "off", NULL };
 static const char *const formats[] = { "console", "json", "text", NULL };
 
@@ -185,12 +185,12 @@ static const struct field cleanup_fields[] = {
     { .name = "cleanup_cron", .type = FIELD_STRING, .offset = AT(state.cleanup_cron), .fallback = "0 2 * * *", .help = "Kept for a later release." },
 };
 static const struct field state_fields[] = {
-    { .name = "backend", .type = FIELD_CHOICE, .offset = AT(state.backend), .choices = backends, .fallback = "sqlite", .only = "sqlite",
-      .why = "json and postgres are not in this release", .help = "How the state is kept." },
+    { .name = "backend", .type = FIELD_CHOICE, .offset = AT(state.backend), .choices = backends, .fallback = "sqlite",
+      .help = "How the state is kept: sqlite, one file; json, a folder of text files, for small installations. \"memory-connector state migrate\" brings one into the other." },
     { .name = "path", .type = FIELD_STRING, .offset = AT(state.path),
-      .help = "The state file; empty: memory-connector.db in $STATE_DIRECTORY, else $XDG_STATE_HOME/memory-connector." },
-    { .name = "keep_texts", .type = FIELD_CHOICE, .offset = AT(state.keep_texts), .choices = texts_kept, .fallback = "all",
-      .help = "Whether texts stay after delivery." },
+      .help = "The state; empty: memory-connector.db (sqlite) or state (json) in $STATE_DIRECTORY, else $XDG_STATE_HOME/memory-connector." },
+    { .name = "keep_texts", .type = FIELD_CHOICE, .offset = AT(state.keep_texts), .choices = texts_kept, .fallback = "auto",
+      .help = "Whether texts stay after delivery; auto: all with sqlite, unfinished ones with json." },
     { .name = "disk_reserve", .type = FIELD_SIZE, .offset = AT(state.disk_reserve), .fallback = "256MiB", .min = 0, .max = 1024 * 1099511627776.0,
       .help = "With less free space nothing is fetched or sent." },
 };

@@ -12,7 +12,7 @@
 
 enum {
     JOURNAL_MINIMUM = 4 << 20,    /* bytes before a new generation is thought of */
-    WORDS_SIZE = 64,
+    READERS_WAIT_MS = 60000,
 };
 
 struct state_json {
@@ -426,7 +426,10 @@ static int open_memory(struct state *state, struct error *err)
         return state_open_memory(state, ":memory:", err);
     state->json->reader_path = mem_format(":memory:json-%d", atomic_fetch_add(&opened, 1));
     name = mem_format("file:/%s?vfs=memdb", state->json->reader_path + strlen(":memory:"));
-    return state_open_memory(state, name, err);
+    if (state_open_memory(state, name, err) < 0)
+        return -1;
+    (void)sqlite3_busy_timeout(state->db, READERS_WAIT_MS); /* its commits wait for readers of this process */
+    return 0;
 }
 
 static int open_existing(struct loader *loader, struct error *err)

@@ -142,11 +142,14 @@ int state_schema_migrate(sqlite3 *db, const char *path, int from, const struct m
 
 int state_schema_create_at(sqlite3 *db, const char *path, int version, const struct migration *table, size_t count, struct error *err)
 {
+    char application[64];
+
     while (count > 0 && table[count - 1].version > version)
         count--;
     if (count == 0)
         return error_set(err, ERROR_IO, "state %s: it is damaged: schema version %d", path, version);
-    return execute(db, path, "BEGIN", "making its tables", err) < 0 || run_migrations(db, path, 0, table, count, err) < 0 ? -1 : 0;
+    (void)snprintf(application, sizeof application, "PRAGMA application_id=%d", STATE_APPLICATION_ID);
+    return execute(db, path, application, "making its tables", err) < 0 || execute(db, path, "BEGIN", "making its tables", err) < 0 || run_migrations(db, path, 0, table, count, err) < 0 ? -1 : 0;
 }
 
 int state_schema_create(sqlite3 *db, const char *path, struct error *err)

@@ -69,6 +69,8 @@ class Program:
         self.config = None
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORY_", "LIGHTRAG_", "XDG_"))}
         self.env.update(HOME=str(self.folder), TERM="dumb")
+        if "MC_STATE_BACKEND" in os.environ:  # the whole suite with the other backend: MC_STATE_BACKEND=json
+            self.env.update(MEMORY_CONNECTOR_STATE__BACKEND=os.environ["MC_STATE_BACKEND"], MEMORY_CONNECTOR_STATE__KEEP_TEXTS="all")
 
     def write_config(self, memory_url, lightrag_url, text="", connector="", lightrag="", memory="", ingestion=""):
         self.config = self.folder / "config.yaml"

@@ -54,8 +54,7 @@ BAD = [
     ("lightrag: { insert: { batch_size: 0 } }\n", ["out of range"]),
     ("lightrag: { confirm: { kick: maybe } }\n", ["is not one of auto, never"]),
     ("lightrag: { confirm: { settle: soon } }\n", ["neither auto nor a duration"]),
-    ("state: { backend: json }\n", ["not in this release"]),
-    ("state: { backend: postgres }\n", ["not in this release"]),
+    ("state: { backend: postgres }\n", ["state.backend", "not one of sqlite, json"]),
     ("state: { keep_texts: some }\n", ["all, unfinished"]),
     ("monitoring: { alerts: { enabled: true } }\n", ["webhook_url: is missing", "whsec_"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_update: overwrite}}\n", ["is not one of keep, replace"]),
@@ -96,6 +95,8 @@ BAD = [
 @pytest.mark.parametrize("number", range(len(BAD)))
 def test_bad_configuration(program, tmp_path, number):
     text, words = BAD[number]
+    for name in ("BACKEND", "KEEP_TEXTS"):
+        program.env.pop("MEMORY_CONNECTOR_STATE__" + name, None)
     path = tmp_path / "config.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(0o600)
