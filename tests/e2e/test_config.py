@@ -55,7 +55,7 @@ BAD = [
     ("lightrag: { confirm: { kick: maybe } }\n", ["is not one of auto, never"]),
     ("lightrag: { confirm: { settle: soon } }\n", ["neither auto nor a duration"]),
     ("state: { backend: postgres }\n", ["state.backend", "not one of sqlite, json"]),
-    ("state: { keep_texts: some }\n", ["all, unfinished"]),
+    ("state: { keep_texts: some }\n", ["auto, all, unfinished"]),
     ("monitoring: { alerts: { enabled: true } }\n", ["webhook_url: is missing", "whsec_"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_update: overwrite}}\n", ["is not one of keep, replace"]),
     ("connectors:\n  - {id: a, context_id: c, ingestion: {on_delete: always}}\n", ["is not one of keep, confirm, propagate"]),
