@@ -18,7 +18,7 @@ enum option_id {
     OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
     OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE, OPTION_API_URL, OPTION_API_KEY,
     OPTION_LIGHTRAG_WORKSPACE, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_SHOW_CONTENT, OPTION_CLOSED, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_BACKFILL,
-    OPTION_COUNT, OPTION_TZ, OPTION_FROM, OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_REASON, OPTION_UNTIL, OPTION_TEXT, OPTION_ENTITY, OPTION_MEMORY, OPTION_FORCE,
+    OPTION_COUNT, OPTION_TZ, OPTION_FROM, OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_REASON, OPTION_UNTIL, OPTION_TEXT, OPTION_ENTITY, OPTION_MEMORY, OPTION_FORCE, OPTION_TO,
     OPTIONS
 };
 
@@ -114,6 +114,12 @@ int command_resolve(struct cli *cli);
 int command_verify(struct cli *cli);
 int command_forget(struct cli *cli);
 int command_reset(struct cli *cli);
+int command_state_check(struct cli *cli);
+int command_state_repair(struct cli *cli);
+int command_state_export(struct cli *cli);
+int command_state_import(struct cli *cli);
+int command_state_migrate(struct cli *cli);
+int command_state_cleanup(struct cli *cli);
 int command_transform(struct cli *cli);
 int command_schedule_next(struct cli *cli);
 int command_config_check(struct cli *cli);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const later[] = {
-    "state", "init", "doctor",
+    "init", "doctor",
     "completion",
 };
 

@@ -230,7 +230,7 @@ static int apply(struct state *state, const struct change *change, struct error 
     return state_contradict(state, err, "a change of kind %d", (int)change->kind);
 }
 
-int state_apply(struct state *state, const struct change *change, struct error *err)
+int state_begin(struct state *state, struct error *err)
 {
     if (state_check(state, err) < 0)
         return -1;
@@ -238,13 +238,18 @@ int state_apply(struct state *state, const struct change *change, struct error *
         return error_set(err, ERROR_FAILED, "state %s: opened for reading only", state->path);
     if (state->lists > 0)
         return state_contradict(state, err, "it is changed while a list of it is read");
-    if (!state->is_open) {
-        state_rest(state); /* a view cannot become a transaction that writes when a stranger has written since */
-        if (state_run_simple(state, BEGIN_WRITE, "beginning to write", err) < 0)
-            return -1;
-        state->is_open = true;
-    }
-    return apply(state, change, err);
+    if (state->is_open)
+        return 0;
+    state_rest(state); /* a view cannot become a transaction that writes when a stranger has written since */
+    if (state_run_simple(state, BEGIN_WRITE, "beginning to write", err) < 0)
+        return -1;
+    state->is_open = true;
+    return 0;
+}
+
+int state_apply(struct state *state, const struct change *change, struct error *err)
+{
+    return state_begin(state, err) < 0 ? -1 : apply(state, change, err);
 }
 
 int state_commit(struct state *state, struct error *err)

@@ -34,7 +34,7 @@ static const struct trouble {
     { SQLITE_CANTOPEN, EIO, ERROR_IO, "the disk reports an error: check the system's log and the disk before starting again" },
     { SQLITE_CANTOPEN, 0, ERROR_IO, "it, or its -wal and -shm files, cannot be opened: use the user who owns the state, in a folder it may write and where space is left" },
     { SQLITE_PERM, 0, ERROR_IO, "access is refused: see the owner and mode of the file" },
-    { SQLITE_CORRUPT, 0, ERROR_IO, "it is damaged: nothing was changed. Copy the file away, then put back a backup, or try sqlite3's .recover on the copy" },
+    { SQLITE_CORRUPT, 0, ERROR_IO, "it is damaged: nothing was changed. Copy the file away, then put back a backup, or see what \"memory-connector state repair --dry-run\" can save" },
     { SQLITE_NOTADB, 0, ERROR_IO, "it is damaged beyond reading: nothing was changed. Copy the file away, then put back a backup" },
     { SQLITE_BUSY, 0, ERROR_IO, "another program holds its write lock (sqlite3 or a backup tool?): end that one and start again" },
     { SQLITE_LOCKED, 0, ERROR_IO, "another connection of this program holds its write lock" },

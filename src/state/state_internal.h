@@ -127,6 +127,8 @@ extern const size_t state_migration_count;
 int state_schema_create(sqlite3 *db, const char *path, struct error *err);
 /* The tables of an older version, in an empty database, inside a transaction that is left open: what was written by that release can be put in. */
 int state_schema_create_at(sqlite3 *db, const char *path, int version, const struct migration *table, size_t count, struct error *err);
+/* What db holds as a new file at copy_path: there when it is whole and synced. path: whose copy it is, for messages. */
+int state_schema_write_copy(sqlite3 *db, const char *path, const char *copy_path, struct error *err);
 /* All migrations from a version on, in one transaction, without a backup. */
 int state_schema_migrate(sqlite3 *db, const char *path, int from, const struct migration *table, size_t count, struct error *err);
 /* 0 when this release can use that version; a reader cannot upgrade. */
@@ -172,6 +174,12 @@ struct borrowed {
 };
 void state_keep(struct state *state, enum keeper keeper, const struct borrowed *borrowed);
 
+/* ---- state_apply.c ---- */
+int state_begin(struct state *state, struct error *err); /* a transaction that writes, when there is none */
+
+/* ---- state_care.c ---- */
+int state_ask(struct state *state, const char *sql, const char *what, int64_t *ret_number, struct error *err);
+
 /* ---- state_apply_rows.c ---- */
 int state_put_target(struct state *state, const struct target_row *row, struct error *err);
 int state_put_stream(struct state *state, const struct stream_row *row, struct error *err);
@@ -214,6 +222,11 @@ int64_t *state_run_counter(struct run_counts *counts, size_t index);
 
 /* ---- state_sqlite.c ---- */
 int state_open_memory(struct state *state, const char *name, struct error *err); /* name as SQLite wants it */
+/* A place where nothing is opened: its folder is made, its lock is taken until state_free. */
+int state_lock_place(const struct state_settings *settings, struct state **ret_place, struct error *err);
+/* A state in memory with the tables of a version, in an open transaction; after its rows were brought in, committed and migrated, it is made ready for use. */
+int state_scratch_open(int version, struct state **ret_scratch, struct error *err);
+int state_scratch_ready(struct state *scratch, struct error *err);
 
 /* Seams for the tests. */
 int state_open_with(const struct state_settings *settings, const struct migration *table, size_t count, struct state **ret_state,

@@ -6,27 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <yyjson.h>
 
 enum {
     JOURNAL_MINIMUM = 4 << 20,    /* bytes before a new generation is thought of */
+    GONE_FACTOR = 3,
+    CLOSING_MINIMUM = 256 << 10,
     READERS_WAIT_MS = 60000,
-};
-
-struct state_json {
-    char *folder;
-    char *reader_path;            /* what others of this process open to see the same: state_reader_path */
-    int fd;                       /* of the journal, at its end; -1: a reader's */
-    int schema;                   /* of the newest migration */
-    int64_t generation, commits;
-    int64_t journal_bytes, snapshot_bytes;
-    int64_t retry_bytes;          /* a new generation that failed is tried again at this size of the journal; 0: none did */
-    int64_t now_ms;               /* when it was opened */
-    struct rows rows;
-    struct text pending;          /* rows that the open transaction changed */
-    struct dump_sink sink;
 };
 
 void state_json_free(struct state_json *json)
@@ -139,9 +128,8 @@ static int next_generation(struct state *state, struct error *err)
     return 0;
 }
 
-int state_json_create(const char *folder, sqlite3 *db, int schema, int64_t now_ms, struct error *err)
+static int create_generation(const char *folder, sqlite3 *db, const struct dump_head *head, struct error *err)
 {
-    struct dump_head head = { .schema = schema, .generation = 1, .made_ms = now_ms };
     struct text pending;
     struct rows rows;
     struct dump_sink sink = { .rows = &rows, .out = &pending };
@@ -153,13 +141,34 @@ int state_json_create(const char *folder, sqlite3 *db, int schema, int64_t now_m
     if (result == 0)
         result = dump_make_function(db, &sink, err);
     if (result == 0)
-        result = begin_generation(folder, db, &sink, &head, &made, err);
+        result = begin_generation(folder, db, &sink, head, &made, err);
     if (made.fd >= 0)
         (void)close(made.fd);
     (void)sqlite3_create_function_v2(db, "mc_row", -1, SQLITE_UTF8, NULL, NULL, NULL, NULL, NULL); /* its sink goes with this call */
     rows_done(&rows);
     text_done(&pending);
     return result;
+}
+
+int state_json_create(const char *folder, sqlite3 *db, int schema, int64_t now_ms, struct error *err)
+{
+    const struct dump_head head = { .schema = schema, .generation = 1, .made_ms = now_ms };
+
+    return create_generation(folder, db, &head, err);
+}
+
+int state_json_replace(const char *folder, sqlite3 *db, int schema, int64_t now_ms, struct error *err)
+{
+    struct dump_head head = { .schema = schema, .made_ms = now_ms };
+    int64_t before;
+
+    if (state_json_inspect(folder, &before, err) < 0 || state_json_keep_backup(folder, before, "damaged", err) < 0)
+        return -1;
+    head.generation = before + 1;
+    if (create_generation(folder, db, &head, err) < 0)
+        return -1;
+    state_json_remove(folder, before);
+    return 0;
 }
 
 /* ---- Transactions ---- */
@@ -221,10 +230,41 @@ int state_json_write(struct state *state, struct error *err)
     return 0;
 }
 
+static int64_t ask_pages(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = 0;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        number = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return number;
+}
+
+/* The files are much larger than what they would be if they were written now: texts that were given up stand in them. A row takes twice as much in words as
+ * in a page, a text about the same. */
+static bool has_much_gone(struct state *state)
+{
+    int64_t pages = ask_pages(state->db, "PRAGMA page_count") - ask_pages(state->db, "PRAGMA freelist_count");
+
+    return state->json->journal_bytes + state->json->snapshot_bytes > GONE_FACTOR * pages * ask_pages(state->db, "PRAGMA page_size");
+}
+
+/* What the next start has to read is a snapshot and little more. */
+void state_json_close(struct state *state)
+{
+    struct state_json *json = state->json;
+    struct error err = { 0 };
+
+    text_clear(&json->pending); /* of a transaction that was rolled back */
+    if (json->journal_bytes > CLOSING_MINIMUM && (json->journal_bytes > json->snapshot_bytes / 4 || has_much_gone(state)) && next_generation(state, &err) < 0)
+        log_warn("state", "", "its journal could not be shortened at the end: %s", err.message);
+}
+
 void state_json_tidy(struct state *state)
 {
     struct state_json *json = state->json;
-    int64_t limit = json->snapshot_bytes * 2 > JOURNAL_MINIMUM ? json->snapshot_bytes * 2 : JOURNAL_MINIMUM;
+    int64_t limit = json->snapshot_bytes * 2 > json->journal_limit ? json->snapshot_bytes * 2 : json->journal_limit;
     struct error err = { 0 };
 
     if (json->journal_bytes < (json->retry_bytes > limit ? json->retry_bytes : limit))
@@ -249,16 +289,6 @@ struct loader {
     int64_t torn_at;              /* of the journal; -1: it is whole */
     bool lacks_newline;           /* its last line is whole, the newline behind it is not there */
 };
-
-static int open_file(const char *path, int *ret_fd, struct error *err)
-{
-    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*ret_fd >= 0)
-        return 0;
-    if (errno == ENOENT)
-        return error_set(err, ERROR_IO, "%s is gone: nothing was changed. Put it back, or a backup of the folder", path);
-    return state_tell_errno(path, "cannot be opened", errno, err);
-}
 
 static int read_head(struct line_reader *reader, int64_t generation, bool is_journal, struct dump_head *ret_head, struct error *err)
 {
@@ -285,7 +315,7 @@ static int load_snapshot(struct loader *loader, struct error *err)
     int fd;
     int result;
 
-    if (open_file(path, &fd, err) < 0)
+    if (state_json_open_file(path, &fd, err) < 0)
         return -1;
     line_reader_init(&reader, path, fd);
     result = read_head(&reader, loader->generation, false, &loader->head, err);
@@ -368,7 +398,7 @@ static int load_journal(struct loader *loader, struct error *err)
     int result;
 
     loader->torn_at = -1;
-    if (open_file(path, &fd, err) < 0)
+    if (state_json_open_file(path, &fd, err) < 0)
         return -1;
     line_reader_init(&reader, path, fd);
     result = read_head(&reader, loader->generation, true, &head, err);
@@ -435,6 +465,7 @@ static int open_memory(struct state *state, struct error *err)
 static int open_existing(struct loader *loader, struct error *err)
 {
     struct state *state = loader->state;
+    char why[32];
 
     if (load(loader, err) < 0)
         return -1;
@@ -447,7 +478,8 @@ static int open_existing(struct loader *loader, struct error *err)
         return make_triggers(state, err);
     }
     rows_done(&loader->json->rows);
-    if (state_json_keep_backup(loader->folder, loader->generation, loader->head.schema, err) < 0 ||
+    (void)snprintf(why, sizeof why, "schema-%d", loader->head.schema);
+    if (state_json_keep_backup(loader->folder, loader->generation, why, err) < 0 ||
         state_schema_migrate(state->db, loader->folder, loader->head.schema, loader->table, loader->count, err) < 0 ||
         rows_init(&loader->json->rows, state->db, err) < 0 ||
         make_triggers(state, err) < 0)
@@ -472,6 +504,7 @@ int state_json_open(struct state *state, const struct state_settings *settings, 
     state->json = json;
     json->fd = -1;
     json->folder = mem_copy_string(state->path);
+    json->journal_limit = JOURNAL_MINIMUM;
     json->schema = table[count - 1].version;
     json->now_ms = settings->now_ms;
     text_init(&json->pending, 0);

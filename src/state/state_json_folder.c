@@ -126,6 +126,16 @@ bool state_json_is_there(const char *path)
 
 /* ---- Whole files ---- */
 
+int state_json_open_file(const char *path, int *ret_fd, struct error *err)
+{
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*ret_fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return error_set(err, ERROR_IO, "%s is gone: nothing was changed. Put it back, or a backup of the folder", path);
+    return state_tell_errno(path, "cannot be opened", errno, err);
+}
+
 void state_json_remove(const char *folder, int64_t generation)
 {
     AUTO_STRING char *snapshot = state_json_name(folder, "snapshot", generation, "");
@@ -178,19 +188,20 @@ int state_json_keep_torn(const char *path, int64_t from, struct error *err)
     return result;
 }
 
-static int link_as_backup(const char *folder, const char *kind, int64_t generation, int schema, struct error *err)
+static int link_as_backup(const char *folder, const char *kind, int64_t generation, const char *why, struct error *err)
 {
     AUTO_STRING char *path = state_json_name(folder, kind, generation, "");
-    AUTO_STRING char *backup = mem_format("%s.schema-%d.backup", path, schema);
+    AUTO_STRING char *backup = mem_format("%s.%s.backup", path, why);
 
-    if (link(path, backup) == 0 || errno == EEXIST)
+    (void)unlink(backup); /* of an attempt that did not come to its end */
+    if (link(path, backup) == 0 || errno == ENOENT)
         return 0;
     return state_tell_errno(path, "a backup cannot be made", errno, err);
 }
 
-int state_json_keep_backup(const char *folder, int64_t generation, int schema, struct error *err)
+int state_json_keep_backup(const char *folder, int64_t generation, const char *why, struct error *err)
 {
-    if (link_as_backup(folder, "snapshot", generation, schema, err) < 0 || link_as_backup(folder, "journal", generation, schema, err) < 0)
+    if (link_as_backup(folder, "snapshot", generation, why, err) < 0 || link_as_backup(folder, "journal", generation, why, err) < 0)
         return -1;
     {
         AUTO_STRING char *path = state_json_name(folder, "journal", generation, "");

@@ -142,13 +142,13 @@ int state_schema_migrate(sqlite3 *db, const char *path, int from, const struct m
 
 int state_schema_create_at(sqlite3 *db, const char *path, int version, const struct migration *table, size_t count, struct error *err)
 {
-    char application[64];
+    char application[128];
 
     while (count > 0 && table[count - 1].version > version)
         count--;
     if (count == 0)
         return error_set(err, ERROR_IO, "state %s: it is damaged: schema version %d", path, version);
-    (void)snprintf(application, sizeof application, "PRAGMA application_id=%d", STATE_APPLICATION_ID);
+    (void)snprintf(application, sizeof application, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=%d", STATE_APPLICATION_ID);
     return execute(db, path, application, "making its tables", err) < 0 || execute(db, path, "BEGIN", "making its tables", err) < 0 || run_migrations(db, path, 0, table, count, err) < 0 ? -1 : 0;
 }
 
@@ -179,7 +179,7 @@ static int copy_database(sqlite3 *db, sqlite3 *copy)
 
 /* The copy appears under its name only when it is whole and synced. Through SQLite's own copying, because a copy of the file alone
  * lacks what is still in its log. */
-static int write_backup(sqlite3 *db, const char *path, const char *backup_path, struct error *err)
+int state_schema_write_copy(sqlite3 *db, const char *path, const char *backup_path, struct error *err)
 {
     AUTO_STRING char *part = mem_format("%s.part", backup_path);
     sqlite3 *copy = NULL;
@@ -261,7 +261,7 @@ int state_schema_check(sqlite3 *db, const char *path, bool is_reader, int64_t no
         return -1;
     {
         AUTO_STRING char *backup = name_backup(path, (int)version, now_ms);
-        if (write_backup(db, path, backup, err) < 0 || state_schema_migrate(db, path, (int)version, table, count, err) < 0)
+        if (state_schema_write_copy(db, path, backup, err) < 0 || state_schema_migrate(db, path, (int)version, table, count, err) < 0)
             return error_wrap(err, "upgrading the state");
     }
     return 0;

@@ -309,6 +309,37 @@ int state_open(const struct state_settings *settings, struct state **ret_state, 
     return state_open_with(settings, state_migrations, state_migration_count, ret_state, err);
 }
 
+int state_lock_place(const struct state_settings *settings, struct state **ret_place, struct error *err)
+{
+    AUTO(state) struct state *place = state_new(settings);
+
+    place->folder = settings->backend == STATE_JSON ? mem_copy_string(settings->path) : state_file_folder(settings->path);
+    if (file_make_folder(place->folder, err) < 0 || take_lock(place, settings->lock_wait_ms, err) < 0)
+        return -1;
+    *ret_place = TAKE(place);
+    return 0;
+}
+
+int state_scratch_open(int version, struct state **ret_scratch, struct error *err)
+{
+    static const struct state_settings settings = { .path = ":memory:" };
+    AUTO(state) struct state *scratch = state_new(&settings);
+
+    if (state_open_memory(scratch, ":memory:", err) < 0 ||
+        state_schema_create_at(scratch->db, scratch->path, version, state_migrations, state_migration_count, err) < 0)
+        return -1;
+    *ret_scratch = TAKE(scratch);
+    return 0;
+}
+
+int state_scratch_ready(struct state *scratch, struct error *err)
+{
+    if (state_prepare(scratch, err) < 0 || read_numbers(scratch, err) < 0)
+        return -1;
+    scratch->is_ready = true;
+    return 0;
+}
+
 /* ---- Closing ---- */
 
 static void close_database(struct state *state)
@@ -322,7 +353,10 @@ static void close_database(struct state *state)
      * when it was opened is not ours to tidy up. */
     if (state->is_broken || !state->is_ready)
         (void)sqlite3_db_config(state->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    else if (!state->is_reader && state->folder != NULL && state->json == NULL) {
+    else if (!state->is_reader && state->json != NULL) {
+        if (state->json->fd >= 0)
+            state_json_close(state);
+    } else if (!state->is_reader && state->folder != NULL) {
         (void)sqlite3_busy_timeout(state->db, 0); /* a reader that is busy keeps its snapshot: the next start moves the log */
         (void)sqlite3_wal_checkpoint_v2(state->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }

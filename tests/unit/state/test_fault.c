@@ -445,7 +445,7 @@ static void test_a_failure_names_its_remedy(void **unused)
         { "a file that was moved", SQLITE_READONLY_DBMOVED, "moved or removed while in use" },
         { "a folder of somebody else", SQLITE_CANTOPEN, "the user who owns the state" },
         { "a file of somebody else", SQLITE_PERM, "owner and mode" },
-        { "damage", SQLITE_CORRUPT, ".recover" },
+        { "damage", SQLITE_CORRUPT, "state repair --dry-run" },
         { "something that SQLite does not tell", SQLITE_PROTOCOL, "SQLite failed" },
     };
 
