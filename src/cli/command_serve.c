@@ -104,12 +104,25 @@ static void on_turn(void *context)
     notify_say("WATCHDOG=1");
 }
 
+/* The configuration was checked. *ret_zone is owned by the caller. */
+static int plan_cleanup(const struct config *config, struct service_cleanup *ret_cleanup, struct zone **ret_zone, struct error *err)
+{
+    if (schedule_parse(config->state.cleanup_cron, &ret_cleanup->schedule, err) < 0 ||
+        zone_open(NULL, ret_cleanup->schedule.zone[0] != '\0' ? ret_cleanup->schedule.zone : "UTC", ret_zone, err) < 0)
+        return -1;
+    ret_cleanup->zone = *ret_zone;
+    ret_cleanup->retention_ms = config->state.retention_days * 24 * HOUR_MS;
+    return 0;
+}
+
 static int serve(struct serving *serving, struct state *state, struct world_real *real, struct error *err)
 {
     const struct config *config = serving->cli->config;
     AUTO(bus) struct bus *bus = bus_new(EVENTS_KEPT, clock_wall_ms());
     AUTO(service) struct service *service = NULL;
     AUTO_DONE(serve_connectors) struct serve_connectors connectors = { 0 };
+    AUTO(zone) struct zone *zone = NULL;
+    struct service_cleanup cleanup;
     struct service_settings settings = {
         .engine = &config->engine, .max_concurrent = (int)config->advanced.max_connectors,
         .job_timeout_ms = config->advanced.job_timeout_minutes * 60 * 1000,
@@ -125,6 +138,11 @@ static int serve(struct serving *serving, struct state *state, struct world_real
 
     settings.alerts = config->monitoring.alerts ? &alerts : NULL;
     serving->state = state;
+    if (config->state.cleanup_enabled) {
+        if (plan_cleanup(config, &cleanup, &zone, err) < 0)
+            return -1;
+        settings.cleanup = &cleanup;
+    }
     if (serve_connectors_make(&connectors, config, state, err) < 0)
         return -1;
     settings.connectors = connectors.items;

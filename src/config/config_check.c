@@ -328,6 +328,18 @@ static void check_alerts(const struct checker *checker)
         config_error(checker->problems, place_of(checker, "monitoring.alerts.enabled"), "monitoring.alerts.secret", "%s", err.message);
 }
 
+static void check_cleanup(const struct checker *checker)
+{
+    static const char path[] = "state.cleanup.cleanup_cron";
+    struct schedule schedule;
+    struct error err = { 0 };
+
+    if (schedule_parse(checker->config->state.cleanup_cron, &schedule, &err) < 0)
+        config_error(checker->problems, place_of(checker, path), path, "%s", err.message);
+    else
+        check_zone(checker, path, schedule.zone);
+}
+
 void config_check(const struct config *config, const struct node *root, struct config_problems *problems)
 {
     const struct checker checker = { config, root, problems };
@@ -340,6 +352,7 @@ void config_check(const struct config *config, const struct node *root, struct c
     check_log(&checker);
     config_check_api(config, root, problems);
     check_alerts(&checker);
+    check_cleanup(&checker);
     if (config->http.insecure)
         config_warning(problems, node_at(root, "http.insecure", NULL), "http.insecure",
                        "TLS is not verified: anybody on the way can read and change what is sent");

@@ -180,9 +180,9 @@ static const struct field_group connectors_group = {
 
 #define AT(member) offsetof(struct config, member)
 static const struct field cleanup_fields[] = {
-    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(state.cleanup_enabled), .fallback = "true", .help = "Kept for a later release." },
-    { .name = "retention_days", .type = FIELD_INTEGER, .offset = AT(state.retention_days), .fallback = "90", .min = 1, .max = 36500, .help = "Kept for a later release." },
-    { .name = "cleanup_cron", .type = FIELD_STRING, .offset = AT(state.cleanup_cron), .fallback = "0 2 * * *", .help = "Kept for a later release." },
+    { .name = "enabled", .type = FIELD_BOOLEAN, .offset = AT(state.cleanup_enabled), .fallback = "true", .help = "The running service removes what ended long ago: runs, decided dead letters, batches." },
+    { .name = "retention_days", .type = FIELD_INTEGER, .offset = AT(state.retention_days), .fallback = "90", .min = 1, .max = 36500, .help = "How many days such things are kept." },
+    { .name = "cleanup_cron", .type = FIELD_STRING, .offset = AT(state.cleanup_cron), .fallback = "0 2 * * *", .help = "When; UTC, unless CRON_TZ=ZONE stands in front." },
 };
 static const struct field state_fields[] = {
     { .name = "backend", .type = FIELD_CHOICE, .offset = AT(state.backend), .choices = backends, .fallback = "sqlite",

@@ -177,6 +177,7 @@ struct target_row {
 enum mark_kind {
     MARK_LISTED_MS = 1,      /* stream: start of the last listing that showed everything since the one before it */
     MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
+    MARK_CLEANED_MS = 32,    /* owner 0: when the service last removed what ended long ago */
 };
 
 /* ---- The service: what a connector made by API is, and what survives of its schedule ---- */

@@ -456,8 +456,10 @@ static void on_turn(void *owner)
         engine_commit(engine);
     service_answer_orders(service);
     tell_events(service);
-    if (!engine_is_stopping(engine))
+    if (!engine_is_stopping(engine)) {
         service_alerts_deliver(service);
+        service_clean(service);
+    }
     board_look_at_targets(service);
 }
 
@@ -596,7 +598,7 @@ static int start_all(struct service *service, struct error *err)
         if (engine->streams[i]->target != NULL && engine_start_target(engine, engine->streams[i]->target->index, err) < 0)
             return -1;
     make_scheduler(service);
-    if (plan_all(service, err) < 0 || service_alerts_open(service, err) < 0)
+    if (plan_all(service, err) < 0 || service_alerts_open(service, err) < 0 || service_clean_open(service, err) < 0)
         return -1;
     engine->must_commit = true;
     engine_commit(engine);

@@ -36,6 +36,13 @@ struct service_connector {
     void (*owner_free)(void *owner);
 };
 
+/* Retention: docs/state.md. */
+struct service_cleanup {
+    struct schedule schedule;
+    const struct zone *zone;
+    int64_t retention_ms;
+};
+
 struct service_settings {
     const struct engine_settings *engine;     /* targets, sources and limits; its connectors are not looked at */
     struct service_connector *connectors;     /* of the file and of the state (state_each_connector); taken over */
@@ -45,6 +52,7 @@ struct service_settings {
     bool without_scheduler;                   /* nothing runs by schedule; triggers do */
     struct bus *bus;                          /* events go there */
     const struct alert_settings *alerts;      /* engine/alerts.h; NULL: nobody is told of troubles */
+    const struct service_cleanup *cleanup;    /* NULL: nothing is removed by itself */
     int64_t turn_ms;                          /* a turn of the loop at least so often; 0: 5 s */
     void (*on_turn)(void *context);           /* in the service's thread, at the start of every turn: the first comes once plans
                                                  are known, and before anything runs; NULL */

@@ -74,6 +74,7 @@ struct service {
     struct target_board *targets;
     int64_t targets_mono;
     atomic_llong turned_mono;
+    int64_t clean_at_ms;            /* wall clock: when what ended long ago is removed next */
 };
 
 static inline struct scheduler_now service_now(const struct service *service)
@@ -103,6 +104,10 @@ int64_t service_alerts_next_mono(struct service *service);
 void service_alerts_forget(struct place *place);      /* the connector is deleted */
 void service_alerts_free_place(struct place *place);
 void service_alerts_close(struct service *service);
+
+/* ---- service_clean.c ---- */
+int service_clean_open(struct service *service, struct error *err);
+void service_clean(struct service *service); /* behind the commit of a turn */
 
 /* ---- service_board.c ---- */
 void board_init(struct service *service);

@@ -156,6 +156,22 @@ def test_cleanup_removes_what_ended_long_ago_and_nothing_else(ready):
     ready.run("state", "check", check=0)
 
 
+def test_the_service_cleans_up_by_itself(ready):
+    if not shutil.which("faketime"):
+        pytest.skip("no faketime here")
+    ready.source.control(memories=memories(3) + [{"transcript": "without an id"}])
+    ready.sync(check=3)
+    ready.run("dead-letters", "discard", "--class", "malformed", "--yes", check=0)
+    cleanup = {"MEMORY_CONNECTOR_STATE__CLEANUP__RETENTION_DAYS": "1", "MEMORY_CONNECTOR_STATE__CLEANUP__CLEANUP_CRON": "* * * * * *", "MEMORY_CONNECTOR_API__ENABLED": "false"}
+    done = subprocess.run(["faketime", "-f", "+2d", "timeout", "-s", "TERM", "9", *ready.command("--log-level", "info", "serve")], capture_output=True, text=True,
+                          env={**ready.env, **cleanup})
+    assert "cleaned up: 0 old runs, 1 dead letters" in done.stderr, done.stderr
+    assert done.returncode in (0, 124)
+    assert ready.json("dead-letters", "list", "--closed")["dead_letters"] == []
+    done = ready.run("config", "check", env={"MEMORY_CONNECTOR_STATE__CLEANUP__CLEANUP_CRON": "0 25 * * *"}, check=78)
+    assert "cleanup_cron" in done.stderr and "hour" in done.stderr
+
+
 def test_what_is_not_there(program):
     program.write_config("http://127.0.0.1:9", "http://127.0.0.1:9")
     for words in (["check"], ["repair", "--yes"], ["export", "-"], ["migrate", "elsewhere"], ["cleanup"]):
