@@ -333,20 +333,22 @@ static int load_snapshot(struct loader *loader, struct error *err)
     return result;
 }
 
-/* Does anything whole follow? Then what stands before it was not the last that was written. */
-static int judge_rest(struct line_reader *reader, int64_t bad_at, const char *why, struct error *err)
+/* A crash leaves one line that is not whole. Where another one begins behind it, what stands before was acknowledged. */
+static int judge_rest(struct line_reader *reader, const char *bad, size_t bad_size, int64_t bad_at, struct error *err)
 {
+    bool begins = rows_frame_begins(bad + 1, bad_size > 0 ? bad_size - 1 : 0);
+
     const char *line;
     size_t size;
     int64_t offset;
     bool has_newline;
-    int more;
+    int more = 1;
 
-    while ((more = line_reader_next(reader, &line, &size, &offset, &has_newline, err)) > 0) {
-        if (rows_frame_is_whole(line, size))
-            return error_set(err, ERROR_IO, "%s is damaged at byte %lld: %s, and whole lines follow it. Nothing was changed: put back a backup of the folder, or see "
-                             "what \"memory-connector state repair --dry-run\" can save", reader->path, (long long)bad_at, why);
-    }
+    while (!begins && (more = line_reader_next(reader, &line, &size, &offset, &has_newline, err)) > 0)
+        begins = rows_frame_begins(line, size);
+    if (begins)
+        return error_set(err, ERROR_IO, "%s is damaged at byte %lld: a line is cut or altered, and others follow it. Nothing was changed: put back a backup of the folder, or see "
+                         "what \"memory-connector state repair --dry-run\" can save", reader->path, (long long)bad_at);
     return more;
 }
 
@@ -378,7 +380,7 @@ static int load_commits(struct loader *loader, struct line_reader *reader, struc
         struct error why = { 0 };
         if (!rows_frame_is_whole(line, size)) {
             loader->torn_at = offset;
-            return judge_rest(reader, offset, "a line is cut or altered", err);
+            return judge_rest(reader, line, size, offset, err);
         }
         if (load_commit(loader, line, size, &why) < 0)
             return error_set(err, ERROR_IO, "%s is damaged at byte %lld: %s. Nothing was changed: put back a backup of the folder, or see what "

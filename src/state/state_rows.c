@@ -257,6 +257,20 @@ bool rows_frame_is_whole(const char *line, size_t size)
     return crc_of(line + at + 1, said) == crc;
 }
 
+bool rows_frame_begins(const char *bytes, size_t size)
+{
+    const char *end = bytes + size;
+
+    for (const char *at = bytes; (size_t)(end - at) >= sizeof head_1 - 1; at++) {
+        at = memchr(at, '{', (size_t)(end - at));
+        if (at == NULL || (size_t)(end - at) < sizeof head_1 - 1)
+            return false;
+        if (memcmp(at, head_1, sizeof head_1 - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- Loading ---- */
 
 enum verb { VERB_PUT, VERB_SET, VERB_DROP };

@@ -51,6 +51,8 @@ void rows_write_drop(const struct rows *rows, int table, sqlite3_value **values,
 void rows_frame(struct text *line, const char *inside, size_t size);
 /* Is this a whole line (without newline)? */
 bool rows_frame_is_whole(const char *line, size_t size);
+/* Does a line begin anywhere in these bytes? Nothing inside of a line looks so, because quotes are escaped there. */
+bool rows_frame_begins(const char *bytes, size_t size);
 
 /* Brings the rows of a line (a JSON value that was parsed) into the database. 0; -1: something contradicts the schema or what is there. */
 struct yyjson_val;
