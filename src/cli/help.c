@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const later[] = {
-    "init", "doctor",
+    "doctor",
     "completion",
 };
 
