@@ -46,7 +46,8 @@ install: build ## into PREFIX (/usr/local), with the manual pages
 
 uninstall: ## remove it again
 	@rm -f "$(DESTDIR)$(PREFIX)/bin/memory-connector" "$(DESTDIR)$(PREFIX)/share/man/man1/memory-connector.1" \
-	    "$(DESTDIR)$(PREFIX)/share/man/man5/memory-connector.yaml.5"
+	    "$(DESTDIR)$(PREFIX)/share/man/man5/memory-connector.yaml.5" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/memory-connector" \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_memory-connector" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/memory-connector.fish"
 
 sanitize: ## the suite under ASan+UBSan and under TSan
 	@tests/sanitize asan

@@ -122,6 +122,7 @@ int command_state_migrate(struct cli *cli);
 int command_state_cleanup(struct cli *cli);
 int command_transform(struct cli *cli);
 int command_schedule_next(struct cli *cli);
+int command_completion(struct cli *cli);
 int command_init(struct cli *cli);
 int command_config_show(struct cli *cli);
 int command_config_schema(struct cli *cli);

@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const later[] = {
-    "doctor",
-    "completion",
-};
-
 static void append_option(const struct option_row *row, struct text *out)
 {
     char left[60];
@@ -66,9 +61,6 @@ int help_unknown_command(const char *name, struct error *err)
     const char *nearest = NULL;
     size_t best = 4;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(later); i++)
-        if (strcmp(later[i], name) == 0)
-            return error_set(err, ERROR_USAGE, "\"%s\" does not exist yet in this release", name);
     for (size_t i = 0; i < command_count; i++) {
         char first[32];
         size_t distance;

@@ -71,7 +71,7 @@ def test_help_and_usage(program):
     bare = program.run(check=2)
     assert bare.stdout == "" and "Usage" in bare.stderr
     assert program.run("--version", check=0).stdout.startswith("memory-connector ")
-    for args, words in [(["snyc"], 'did you mean "sync"'), (["init"], "does not exist yet"), (["sync", "--wiat"], "did you mean --wait"), (["frobnicate"], "help\" lists"),
+    for args, words in [(["snyc"], 'did you mean "sync"'), (["sync", "--wiat"], "did you mean --wait"), (["frobnicate"], "help\" lists"),
                         (["sync", "-z"], "no option -z"), (["sync", "--limit"], "needs a value"), (["sync", "--limit", "x"], "--limit"), (["dead-letters"], "list, show"),
                         (["report"], "wants RUN"), (["report", "x"], "no run"), (["status", "a", "b"], "too much"), (["list", "--wait"], "does not take --wait"),
                         (["sync", "--range", "year"], "day, week"), (["help", "nothing"], "no command"), (["sync", "--lock-wait", "soon"], "--lock-wait"),
