@@ -82,7 +82,7 @@ static int examine_pages(struct state *state, struct text *words, int64_t *ret_c
 
 int state_examine(struct state *state, bool (*each)(void *context, const struct state_finding *finding), void *context, struct error *err)
 {
-    AUTO_DONE(text) struct text words;
+    AUTO_DONE(text) struct text words = { 0 };
     struct state_finding finding = { .name = "pages", .words = "SQLite finds its pages or indexes damaged", .detail = "" };
 
     text_init(&words, 0);

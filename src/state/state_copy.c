@@ -157,7 +157,7 @@ static int import_lines(struct line_reader *reader, const struct state_settings 
 int state_import(const struct state_settings *settings, int fd, const char *path, void (*bad_line)(void *context, int64_t offset, const char *why), void *context,
                  struct state_import *ret, struct error *err)
 {
-    AUTO_DONE(line_reader) struct line_reader reader;
+    AUTO_DONE(line_reader) struct line_reader reader = { 0 };
     struct importer importer = { .bad_line = bad_line, .context = context };
     struct state_import done = { 0 };
 
@@ -186,7 +186,7 @@ static void note_loss(struct saver *saver, const char *where, int64_t offset, co
 /* One row out of the damaged database, by way of its line. */
 static bool take_row(struct saver *saver, struct text *pending)
 {
-    AUTO_DONE(text) struct text array;
+    AUTO_DONE(text) struct text array = { 0 };
     struct error why = { 0 };
     yyjson_doc *doc;
     bool is_good;
@@ -221,7 +221,7 @@ static void write_scan(struct text *sql, const struct rows *rows, int table, con
 /* true: read to the end. */
 static bool scan(struct saver *saver, sqlite3 *damaged, const struct dump_sink *sink, int table, const char *direction)
 {
-    AUTO_DONE(text) struct text sql;
+    AUTO_DONE(text) struct text sql = { 0 };
     sqlite3_stmt *statement = NULL;
     int code;
     bool is_whole = true;
@@ -240,7 +240,7 @@ static bool scan(struct saver *saver, sqlite3 *damaged, const struct dump_sink *
 /* From the front to the damage, then from the back to the damage. */
 static void take_tables(struct saver *saver, sqlite3 *damaged)
 {
-    AUTO_DONE(text) struct text pending;
+    AUTO_DONE(text) struct text pending = { 0 };
     struct dump_sink sink = { .rows = &saver->rows, .out = &pending };
 
     text_init(&pending, 0);
@@ -329,7 +329,7 @@ static void take_commit(struct saver *saver, const char *line, size_t size, int6
 
 static int take_journal(struct saver *saver, int fd, const char *path, struct error *err)
 {
-    AUTO_DONE(line_reader) struct line_reader reader;
+    AUTO_DONE(line_reader) struct line_reader reader = { 0 };
     const char *line;
     size_t size;
     int64_t offset;
@@ -347,7 +347,7 @@ static int take_journal(struct saver *saver, int fd, const char *path, struct er
 
 static int take_snapshot(struct saver *saver, int fd, const char *path, struct error *err)
 {
-    AUTO_DONE(line_reader) struct line_reader reader;
+    AUTO_DONE(line_reader) struct line_reader reader = { 0 };
     struct dump_head head;
     int64_t lines = 0;
 

@@ -71,7 +71,7 @@ int dump_write_bytes(int fd, const char *path, const char *bytes, size_t size, s
 
 static void frame_head(const struct dump_head *head, struct text *line)
 {
-    AUTO_DONE(text) struct text inside;
+    AUTO_DONE(text) struct text inside = { 0 };
     struct json_writer writer;
 
     text_init(&inside, 0);
@@ -87,7 +87,7 @@ static void frame_head(const struct dump_head *head, struct text *line)
 
 int dump_write_head(int fd, const char *path, const struct dump_head *head, int64_t *ret_bytes, struct error *err)
 {
-    AUTO_DONE(text) struct text line;
+    AUTO_DONE(text) struct text line = { 0 };
 
     text_init(&line, 0);
     frame_head(head, &line);
@@ -116,7 +116,7 @@ static int flush(struct dumper *dumper, struct error *err)
 
 static int add_row(struct dumper *dumper, struct error *err)
 {
-    AUTO_DONE(text) struct text inside;
+    AUTO_DONE(text) struct text inside = { 0 };
     struct text *row = dumper->sink->out;
 
     text_init(&inside, 0);
@@ -132,7 +132,7 @@ static int add_row(struct dumper *dumper, struct error *err)
 static int dump_table(sqlite3 *db, struct dumper *dumper, int table, struct error *err)
 {
     const struct rows_table *shape = &dumper->sink->rows->table[table];
-    AUTO_DONE(text) struct text sql;
+    AUTO_DONE(text) struct text sql = { 0 };
     sqlite3_stmt *statement = NULL;
     int code;
     int result = 0;

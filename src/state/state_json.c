@@ -188,7 +188,7 @@ static int make_triggers(struct state *state, struct error *err)
     for (int table = 0; table < json->rows.tables; table++) {
         const char *name = json->rows.table[table].name;
         for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-            AUTO_DONE(text) struct text sql;
+            AUTO_DONE(text) struct text sql = { 0 };
             int code;
             text_init(&sql, 0);
             (void)text_append_format(&sql, "CREATE TEMP TRIGGER \"journal_%s_%s\" AFTER %s ON main.\"%s\" BEGIN SELECT ", name, kinds[i].name, kinds[i].event, name);
@@ -205,7 +205,7 @@ static int make_triggers(struct state *state, struct error *err)
 int state_json_write(struct state *state, struct error *err)
 {
     struct state_json *json = state->json;
-    AUTO_DONE(text) struct text inside, line;
+    AUTO_DONE(text) struct text inside = { 0 }, line = { 0 };
     AUTO_STRING char *path = NULL;
     struct error why = { 0 };
 

@@ -86,7 +86,7 @@ static bool is_utf8(const char *bytes, size_t size)
 static void write_hex(struct json_writer *writer, const char *key, const unsigned char *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    AUTO_DONE(text) struct text hex;
+    AUTO_DONE(text) struct text hex = { 0 };
 
     text_init(&hex, 0);
     for (size_t i = 0; i < size; i++) {
@@ -328,7 +328,7 @@ static void write_sql(struct text *sql, const struct rows_table *table, uint64_t
 
 static sqlite3_stmt *find_statement(struct rows *rows, int table, uint64_t columns, enum verb verb, struct error *err)
 {
-    AUTO_DONE(text) struct text sql;
+    AUTO_DONE(text) struct text sql = { 0 };
     struct rows_statement *row;
 
     for (size_t i = 0; i < rows->count; i++) {

@@ -262,8 +262,8 @@ static int open_json_reader(struct state *state, const struct state_settings *se
             return 0;
         if (state_json_inspect(state->path, &after, err) < 0 || after == before)
             break;
+        state_json_free(state->json); /* its statements are the database's */
         (void)sqlite3_close(state->db);
-        state_json_free(state->json);
         state->db = NULL;
         state->json = NULL;
     }
@@ -360,6 +360,8 @@ static void close_database(struct state *state)
         (void)sqlite3_busy_timeout(state->db, 0); /* a reader that is busy keeps its snapshot: the next start moves the log */
         (void)sqlite3_wal_checkpoint_v2(state->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
+    state_json_free(state->json); /* its statements are the database's, which would stay open with them */
+    state->json = NULL;
     (void)sqlite3_close(state->db);
 }
 
