@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "engine/account.h"
 #include "memory/splitter.h"
 #include "sink/sink.h"
 #include "source/source.h"
@@ -131,14 +132,16 @@ static void judge_counts(void *context, const struct http_answer *answer)
 
 static bool test_target(struct http *http, const struct engine_target *target, struct json_writer *writer)
 {
+    AUTO(account) struct account *account = account_new(http, NULL, &target->sink, target->name);
     struct sink_storage storage;
     struct http_request request = { 0 };
     struct target_test test = { 0 };
     struct error err = { 0 };
     int64_t began = clock_monotonic_ms();
-    const char *words = "it answers, and takes this key";
+    const char *words = account_is_used(&target->sink) ? "it answers, and takes this account" : "it answers, and takes this key";
     bool is_well;
 
+    http = account_http(account);
     sink_storage_init(&storage);
     sink_request_health(&target->sink, &storage, &request);
     is_well = ask(http, &request, judge_health, &test, &err) == 0 && test.verdict.scope == SINK_WELL;

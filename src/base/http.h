@@ -34,6 +34,7 @@ struct http_answer {
     int64_t received_bytes;    /* of the body, after decoding */
     const char *content_type;  /* "" when none; borrowed until on_done returns, as all pointers here */
     const char *location;      /* "" when none: redirects are never followed */
+    const char *new_token;     /* header X-New-Token; NULL or "" when none, or longer than a token is */
     const char *body;          /* NUL-terminated; "" for streamed requests */
     size_t body_size;
     const char *words;         /* what went wrong, for people: "connection refused"; "" when ANSWERED */

@@ -91,12 +91,17 @@ static bool take_header(const char *line, size_t size, const char *name, char *v
     return true;
 }
 
+static void forget_headers(struct transfer *transfer)
+{
+    transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = transfer->new_token[0] = '\0';
+}
+
 /* A new status line: what an interim answer (100, 103) said counts no more. */
 static void begin_head(struct transfer *transfer, const char *line, size_t size)
 {
     const char *blank = memchr(line, ' ', size);
 
-    transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = '\0';
+    forget_headers(transfer);
     transfer->status = 0;
     for (size_t at = blank != NULL ? (size_t)(blank - line) + 1 : size; at < size && line[at] >= '0' && line[at] <= '9'; at++)
         transfer->status = transfer->status * 10 % 10000 + (line[at] - '0');
@@ -110,6 +115,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
         { "Retry-After", transfer->retry_after, sizeof transfer->retry_after },
         { "Content-Type", transfer->content_type, sizeof transfer->content_type },
         { "Location", transfer->location, sizeof transfer->location },
+        { "X-New-Token", transfer->new_token, sizeof transfer->new_token },
     };
 
     size *= one;
@@ -307,7 +313,8 @@ static void clear_transfer(struct transfer *transfer)
     transfer->pending_at = 0;
     transfer->received = transfer->headers_size = 0;
     transfer->status = 0;
-    transfer->retry_after[0] = transfer->date[0] = transfer->content_type[0] = transfer->location[0] = transfer->error[0] = '\0';
+    forget_headers(transfer);
+    transfer->error[0] = '\0';
     transfer->code = CURLE_OK;
     transfer->socket_errno = 0;
     transfer->was_ready = transfer->is_head_whole = transfer->is_over = transfer->is_curl_paused = transfer->is_refused = false;
@@ -412,6 +419,7 @@ static void finish(struct transfer *transfer)
         .received_bytes = transfer->received,
         .content_type = transfer->content_type,
         .location = transfer->location,
+        .new_token = strlen(transfer->new_token) + 1 < sizeof transfer->new_token ? transfer->new_token : "", /* perhaps cut */
         .body = transfer->body.data,
         .body_size = transfer->body.size,
         .words = words,

@@ -31,7 +31,7 @@ struct transfer {
 
     int64_t headers_size;
     int status;                  /* of the last head that began */
-    char retry_after[64], date[64], content_type[200], location[1000];
+    char retry_after[64], date[64], content_type[200], location[1000], new_token[4096];
 
     int64_t active_mono;         /* when the last byte came or went, for the stall */
     CURLcode code;               /* when is_over */

@@ -70,6 +70,15 @@ static void check_secrecy(const struct checker *checker, const char *path, const
         config_warning(checker->problems, place_of(checker, path), path, "the key goes over plain http to %s: anybody on the way can read it", url);
 }
 
+static void check_account(const struct checker *checker, const struct lightrag_settings *target, const char *section)
+{
+    bool lacks_name = target->username[0] == '\0';
+    AUTO_STRING char *path = mem_format("%s.api.%s", section, lacks_name ? "username" : "password");
+
+    if (lacks_name != (target->password[0] == '\0'))
+        config_error(checker->problems, place_of(checker, path), path, "is missing: an account has both, a username and a password");
+}
+
 static void check_endpoint(const struct checker *checker, const char *path, const char *url, const char *key)
 {
     if (url[0] == '\0')
@@ -87,7 +96,8 @@ static void check_targets(const struct checker *checker)
         if (i > 0)
             check_name(checker, "targets", name, "target", "lightrag");
         check_settle(checker, target, section);
-        check_endpoint(checker, url, target->url, target->api_key);
+        check_endpoint(checker, url, target->url, target->api_key[0] != '\0' ? target->api_key : target->password);
+        check_account(checker, target, section);
     }
 }
 

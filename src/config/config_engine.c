@@ -14,7 +14,8 @@ static void make_target(const struct config *config, size_t index, struct engine
 
     *out = (struct engine_target){
         .name = config_target_name(config, index),
-        .sink = { .url = settings->url, .api_key = settings->api_key, .timeout_ms = settings->timeout_ms, .trust = &config->trust },
+        .sink = { .url = settings->url, .api_key = settings->api_key, .username = settings->username, .password = settings->password,
+                  .timeout_ms = settings->timeout_ms, .trust = &config->trust },
         .workspace = settings->workspace,
         .batch_size = (int)settings->batch_size,
         .max_unfinished = (int)settings->max_unfinished,

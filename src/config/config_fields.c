@@ -30,10 +30,8 @@ static const struct field lightrag_fields[] = {
 static const struct field lightrag_api_fields[] = {
     { .name = "url", .type = FIELD_URL, .offset = AT(url), .fallback = "http://localhost:9621", .help = "Where LightRAG answers." },
     { .name = "api_key", .type = FIELD_SECRET, .offset = AT(api_key), .help = "LightRAG's LIGHTRAG_API_KEY, when it has one." },
-    { .name = "username", .type = FIELD_STRING, .offset = AT(username), .fallback = "", .only = "",
-      .why = "accounts are not in this release, an api_key is", .help = "Account name." },
-    { .name = "password", .type = FIELD_SECRET, .offset = AT(password), .fallback = "", .only = "",
-      .why = "accounts are not in this release, an api_key is", .help = "Account password." },
+    { .name = "username", .type = FIELD_STRING, .offset = AT(username), .fallback = "", .help = "An account of LightRAG's AUTH_ACCOUNTS, when it has such; beside an api_key either is enough." },
+    { .name = "password", .type = FIELD_SECRET, .offset = AT(password), .help = "Its password." },
     { .name = "timeout", .type = FIELD_DURATION, .offset = AT(timeout_ms), .fallback = "300", .min = MS(1), .max = MS(3600),
       .help = "How long an insert may take." },
     { .name = "workspace", .type = FIELD_STRING, .offset = AT(workspace), .help = "The workspace that the server must report; empty: any." },

@@ -165,6 +165,7 @@ struct deliver {
     int64_t insert_hold_mono;     /* nobody sends before */
     int64_t accepted_inserts;
     int64_t busy_since_mono, busy_told_ms;
+    bool probe_is_busy;         /* the two above are of a probe, not of an insert */
     int busy_answers;
 
     /* kicking */

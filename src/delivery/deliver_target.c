@@ -58,6 +58,19 @@ void deliver_judge_target(struct deliver *deliver, const struct sink_verdict *ve
 
 /* ---- Probing: /health tells version and workspace, /documents/status_counts proves the key ---- */
 
+/* "Not now" to a question: it is asked again when the server said so, and a sync has its patience with it. */
+static void note_busy_probe(struct deliver *deliver, const struct sink_verdict *verdict)
+{
+    int64_t wait = deliver_jitter(deliver, ++deliver->busy_answers, BUSY_FIRST_MS, BUSY_LAST_MS);
+
+    if (deliver->busy_since_mono == 0) {
+        deliver->busy_since_mono = deliver->now.mono_ms > 0 ? deliver->now.mono_ms : 1;
+        deliver->probe_is_busy = true;
+    }
+    deliver->busy_told_ms = verdict->retry_after_ms > 0 ? verdict->retry_after_ms : 0;
+    deliver->probe_mono = deliver->now.mono_ms + (deliver->busy_told_ms > wait ? deliver->busy_told_ms : wait);
+}
+
 static void probe_again(struct deliver *deliver, const struct sink_verdict *verdict)
 {
     deliver->is_probing = false;
@@ -66,6 +79,8 @@ static void probe_again(struct deliver *deliver, const struct sink_verdict *verd
     if (deliver->failures == 0)
         deliver->failures = 1;
     go_down(deliver, verdict);
+    if (verdict->scope == SINK_BUSY)
+        note_busy_probe(deliver, verdict);
 }
 
 void deliver_probe_due(struct deliver *deliver)
@@ -117,8 +132,12 @@ static bool is_known_version(struct deliver *deliver, const struct sink_health *
 
 void deliver_on_health(struct deliver *deliver, const struct sink_health *health, const struct sink_verdict *verdict, struct moment now)
 {
+    int failures = deliver->failures;
+
     deliver_begin(deliver, now);
     deliver_judge_target(deliver, verdict);
+    if (verdict->scope == SINK_WELL && deliver->condition == TARGET_DOWN)
+        deliver->failures = failures; /* everybody is told this: whether it works for us, the next question shows */
     if (verdict->scope != SINK_WELL) {
         probe_again(deliver, verdict);
         return;
@@ -177,6 +196,9 @@ void deliver_on_counts(struct deliver *deliver, const struct sink_counts *counts
     }
     deliver->condition = TARGET_WELL;
     deliver->words[0] = '\0';
+    if (deliver->probe_is_busy)
+        deliver->busy_since_mono = deliver->busy_told_ms = deliver->busy_answers = 0;
+    deliver->probe_is_busy = false;
     if (was_down)
         deliver_notice(deliver, false, "LightRAG %s answers again", deliver->version);
     if (deliver->restart_is_suspected)

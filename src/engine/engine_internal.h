@@ -6,6 +6,7 @@
 
 #include "delivery/deliver.h"
 #include "delivery/pull.h"
+#include "engine/account.h"
 #include "engine/engine.h"
 
 #include <stdatomic.h>
@@ -56,6 +57,7 @@ struct target_run {
     size_t index;                   /* into settings */
     struct target_row row;
     struct sink_settings sink;
+    struct account *account;        /* the network with our login; NULL before the target was started */
     struct deliver *deliver;
     struct call **calls;            /* reused */
     size_t call_count, call_capacity;

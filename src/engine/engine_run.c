@@ -213,7 +213,9 @@ static enum error_kind judge_target(const struct engine *engine, const struct de
     case TARGET_STRANGE:
         return ERROR_UNREACHABLE;
     case TARGET_DOWN:
-        return summary->failures >= SYNC_FAILURES ? ERROR_UNREACHABLE : ERROR_NONE;
+        if (summary->failures >= SYNC_FAILURES)
+            return ERROR_UNREACHABLE;
+        break; /* perhaps because it says "not now" to questions */
     default:
         break;
     }

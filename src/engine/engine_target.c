@@ -349,6 +349,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
         .known_workspace = target->workspace_is_known && !engine->accepts_target ? target->workspace : NULL,
     };
     target->sink = settings->sink;
+    target->account = account_new(engine->world->http, engine->world, &target->sink, settings->name);
     target->deliver = deliver_new(&machine, &out);
     return load_batches(target, err) < 0 || engine_look_for_curable(target, err) < 0 ? -1 : 0;
 }
@@ -357,7 +358,7 @@ void target_done(struct target_run *target)
 {
     for (size_t i = 0; i < target->call_count; i++) {
         if (target->calls[i]->is_busy)
-            http_cancel(target->engine->world->http, target->calls[i]->id);
+            http_cancel(account_http(target->account), target->calls[i]->id);
         sink_storage_done(&target->calls[i]->storage);
         mem_free(target->calls[i]);
     }
@@ -365,6 +366,7 @@ void target_done(struct target_run *target)
     mem_free(target->calls);
     mem_free(target->pending);
     deliver_free(target->deliver);
+    account_free(target->account);
 }
 
 /* ---- The queue ---- */
@@ -544,7 +546,7 @@ static void start_call(struct target_run *target, enum deliver_command_kind kind
     request.on_done = on_answer;
     call->is_busy = true;
     count_request(target, (int64_t)request.body_size);
-    if (http_start(engine->world->http, &request, &call->id, &err) == 0)
+    if (http_start(account_http(target->account), &request, &call->id, &err) == 0)
         return;
     log_warn("target", engine->settings->targets[target->index].name, "%s", err.message);
     refused.words = err.message;

@@ -1,5 +1,7 @@
 #include "engine/entity.h"
 
+#include "engine/account.h"
+
 #include "base/clock.h"
 #include "base/md5.h"
 #include "base/mem.h"
@@ -112,11 +114,13 @@ static const char *choose_label(const struct entity *entity, const char *name)
 
 int entity_ask(struct http *http, const struct engine_target *target, const char *name, struct entity *entity, struct error *err)
 {
+    AUTO(account) struct account *account = account_new(http, NULL, &target->sink, target->name);
     struct sink_storage storage;
     struct http_request request;
     const char *label;
     int result;
 
+    http = account_http(account);
     sink_storage_init(&storage);
     sink_request_labels(&target->sink, &storage, name, &request);
     result = ask(http, target, &request, entity, on_labels, err);

@@ -113,9 +113,9 @@ static void answer_pipeline(struct fake_lightrag *fake, const struct fake_reques
                                  fake_store_is_deleting(fake) ? "true" : "false", (long long)fake->task_count);
 }
 
-static bool has_key(const struct fake_lightrag *fake, const struct fake_request *request)
+static bool has_key(struct fake_lightrag *fake, const struct fake_request *request)
 {
-    return fake->api_key[0] == '\0' || (request->api_key != NULL && strcmp(request->api_key, fake->api_key) == 0);
+    return (fake->api_key[0] == '\0' && fake->account[0] == '\0') || (fake->api_key[0] != '\0' && request->api_key != NULL && strcmp(request->api_key, fake->api_key) == 0) || fake_has_token(fake, request);
 }
 
 /* Open to everybody; but 1.5 tells its configuration only to who may use it. */
@@ -131,7 +131,7 @@ static void answer_health(struct fake_lightrag *fake, const struct fake_request 
     json_write_begin(&writer, &answer->body);
     json_write_open_object(&writer, NULL);
     json_write_string(&writer, "status", "healthy");
-    json_write_string(&writer, "auth_mode", "disabled");
+    json_write_string(&writer, "auth_mode", fake->account[0] != '\0' ? "enabled" : "disabled");
     json_write_string(&writer, "core_version", fake->core_version[0] != '\0' ? fake->core_version : fake->settings.is_14 ? "v1.4.9.9" : "1.5.7");
     json_write_string(&writer, "api_version", fake->settings.is_14 ? "0262" : "0344");
     json_write_bool(&writer, "pipeline_busy", fake_store_is_busy(fake));
@@ -164,6 +164,7 @@ struct route { const char *method, *path; fake_route *answer; bool is_prefix; };
 
 static const struct route routes[] = {
     { "GET", "/health", answer_health, false },
+    { "POST", "/login", fake_answer_login, false },
     { "POST", "/documents/texts", fake_answer_texts, false },
     { "POST", "/documents/text", fake_answer_text, false },
     { "GET", "/documents/track_status/", fake_answer_track, true },
@@ -199,6 +200,7 @@ static void answer_ledger(const struct fake_lightrag *fake, struct http_server_a
         { "dropped", fake->dropped }, { "refused", fake->refused }, { "kicks", fake->kicks }, { "max_in_flight", fake->max_in_flight },
         { "deletes", fake->deletes_begun }, { "deletes_refused", fake->deletes_refused }, { "deleted", fake->deleted }, { "torn", count_torn(fake) },
         { "track_polls", fake->track_polls }, { "listings", fake->listings }, { "health_polls", fake->health_polls },
+        { "logins", fake->logins }, { "wrong_logins", fake->wrong_logins },
     };
     struct json_writer writer;
 
@@ -215,14 +217,16 @@ static void answer_ledger(const struct fake_lightrag *fake, struct http_server_a
     json_write_close(&writer);
 }
 
-static bool is_allowed(const struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
+static bool is_allowed(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer)
 {
     bool has_none = request->api_key == NULL || request->api_key[0] == '\0';
 
-    if (has_key(fake, request) || strcmp(request->path, "/health") == 0)
+    if (has_key(fake, request) || strcmp(request->path, "/health") == 0 || strcmp(request->path, "/login") == 0)
         return true;
     if (request->authorization != NULL && strncmp(request->authorization, "Bearer ", 7) == 0)
         fake_say(answer, 401, "Invalid token");
+    else if (fake->account[0] != '\0')
+        fake_say(answer, 401, "No credentials provided. Please login.");
     else
         fake_say(answer, 403, has_none ? "API Key required" : "Invalid API Key");
     return false;
@@ -248,6 +252,7 @@ static void dispatch(struct fake_lightrag *fake, const struct fake_request *requ
             return;
         if (fake->fault_path[0] == '\0' || strncmp(request->path, fake->fault_path, strlen(fake->fault_path)) != 0 || !fake_spoil(fake, answer))
             routes[i].answer(fake, request, answer);
+        fake_renew_token(fake, request, answer);
         return;
     }
     fake_say(answer, is_path ? 405 : 404, is_path ? "Method Not Allowed" : "Not Found");
@@ -288,9 +293,10 @@ struct fake_lightrag *fake_lightrag_new(const struct fake_lightrag_settings *set
 {
     struct fake_lightrag *fake = mem_alloc(sizeof *fake);
     char **const empty[] = { &fake->empty_match, &fake->error_match, &fake->status_word, &fake->row_word, &fake->fault_path, &fake->retry_after,
-                             &fake->delete_fail_match, &fake->drop_path, &fake->core_version };
+                             &fake->delete_fail_match, &fake->drop_path, &fake->core_version, &fake->account };
 
     fake->settings = *settings;
+    fake->token_life_s = 48 * 3600;
     fake->fd = -1;
     text_init(&fake->journal, 0);
     fake->api_key = mem_copy_string(settings->api_key != NULL ? settings->api_key : "");
@@ -325,5 +331,6 @@ void fake_lightrag_free(struct fake_lightrag *fake)
     mem_free(fake->delete_fail_match);
     mem_free(fake->drop_path);
     mem_free(fake->core_version);
+    mem_free(fake->account);
     mem_free(fake);
 }

@@ -23,6 +23,9 @@
  *   store_delay_ms, store_item_ms (between two texts of one insert), process_delay_ms, delete_delay_ms (per document), latency_ms (of inserts)
  *   restart true        what was accepted and not stored is lost, a delete stops where it is, nothing runs until it is kicked
  *   wipe true           everything is gone, as if the storage had been removed
+ *   account NAME:PASSWORD  from now on an account is wanted (or the key); token_life_s N: tokens are good for so long (2 days); token_series N: tokens
+ *                       of another series are none, as after a change of the server's secret; renews_token true: past half of its life a token is answered
+ *                       with x-new-token, once
  *   workspace W, core_version V, api_key K  from now on; with wipe: another server behind the same address */
 #ifndef MC_FAKES_FAKE_LIGHTRAG_H
 #define MC_FAKES_FAKE_LIGHTRAG_H

@@ -24,6 +24,8 @@ static size_t list_knobs(struct fake_lightrag *fake, struct deed *deed, struct k
         { "process_delay_ms", &fake->settings.process_delay_ms, NULL, NULL }, { "delete_delay_ms", &fake->delete_delay_ms, NULL, NULL },
         { "latency_ms", &fake->latency_ms, NULL, NULL }, { "restart", NULL, NULL, &deed->restart }, { "wipe", NULL, NULL, &deed->wipe },
         { "workspace", NULL, &fake->workspace, NULL }, { "core_version", NULL, &fake->core_version, NULL }, { "api_key", NULL, &fake->api_key, NULL },
+        { "account", NULL, &fake->account, NULL }, { "token_life_s", &fake->token_life_s, NULL, NULL }, { "token_series", &fake->token_series, NULL, NULL },
+        { "renews_token", NULL, NULL, &fake->renews_token },
     };
     _Static_assert(ARRAY_LENGTH(all) <= KNOBS_MAXIMUM, "too many knobs");
 

@@ -54,7 +54,7 @@ struct map {                  /* a string's hash -> the newest index with it */
 struct fake_lightrag {
     struct fake_lightrag_settings settings;
     char *api_key, *workspace, *fail_match, *empty_match, *error_match, *status_word, *row_word, *fault_path, *retry_after;
-    char *delete_fail_match, *drop_path, *core_version;
+    char *delete_fail_match, *drop_path, *core_version, *account;
     int64_t store_item_ms, delete_delay_ms, latency_ms, max_pending;
 
     struct doc *docs;
@@ -84,8 +84,10 @@ struct fake_lightrag {
 
     int64_t fail_times, drop_every, drop_times, lost_deletes, fault_times, fault_status;
     bool fault_html;
+    int64_t token_life_s, token_series, wrong_logins, login_locked_ms, logins;
+    bool renews_token;
     int64_t blocked_until_ms;
-    char header[100];
+    char header[500];
 
     int64_t inserts, texts, dropped, lost, refused, kicks, track_polls, listings, health_polls, deletes_begun, deletes_refused, deleted;
     int64_t routed[FAKE_ROUTES_MAXIMUM];
@@ -95,6 +97,11 @@ struct fake_lightrag {
     int fd;                   /* the file of rows; -1: none */
     struct text journal;      /* lines of this request, written before its answer leaves */
 };
+
+/* ---- login ---- */
+bool fake_has_token(struct fake_lightrag *fake, const struct fake_request *request); /* a good one, in Authorization */
+void fake_renew_token(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer);
+void fake_answer_login(struct fake_lightrag *fake, const struct fake_request *request, struct http_server_answer *answer);
 
 /* ---- store ---- */
 void fake_store_tick(struct fake_lightrag *fake);

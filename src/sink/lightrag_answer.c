@@ -198,12 +198,25 @@ static enum sink_scope scope_of_status(int status)
     return status >= 500 ? SINK_FAILING : SINK_STRANGE;
 }
 
+/* Words of both releases where accounts are set up. */
+static bool is_about_account(const char *said)
+{
+    static const char *const words[] = { "Please login", "Incorrect credentials", "Invalid token" };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (strstr(said, words[i]) != NULL)
+            return true;
+    return false;
+}
+
 static void add_remedy(struct sink_verdict *verdict, const struct http_answer *answer)
 {
     char said[120];
 
     sink_copy_words(said, sizeof said, verdict->words, strlen(verdict->words));
-    if (verdict->scope == SINK_DENIED) {
+    if (verdict->scope == SINK_DENIED && is_about_account(said)) {
+        sink_say(verdict, "LightRAG wants an account (%s): check lightrag.api.username and lightrag.api.password", said);
+    } else if (verdict->scope == SINK_DENIED) {
         sink_say(verdict, "LightRAG refuses the key (%s): check lightrag.api.api_key", said);
     } else if (verdict->scope == SINK_STRANGE && answer->location[0] != '\0') {
         sink_copy_words(said, sizeof said, answer->location, strcspn(answer->location, "?#"));

@@ -139,6 +139,18 @@ static void ask(const struct sink_settings *settings, struct sink_storage *stora
     fill(settings, storage, "GET", answer_maximum, ret_request);
 }
 
+void sink_request_login(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request)
+{
+    text_clear(&storage->body);
+    prepare(settings, storage, "/login");
+    storage->headers[1] = "Content-Type: application/x-www-form-urlencoded";
+    (void)text_append(&storage->body, "username=");
+    http_url_encode(&storage->body, settings->username, strlen(settings->username));
+    (void)text_append(&storage->body, "&password=");
+    http_url_encode(&storage->body, settings->password, strlen(settings->password));
+    fill(settings, storage, "POST", SMALL_ANSWER, ret_request);
+}
+
 void sink_request_health(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request)
 {
     ask(settings, storage, "/health", SMALL_ANSWER, ret_request);

@@ -19,6 +19,7 @@ enum sink_dialect { SINK_UNKNOWN_DIALECT, SINK_14, SINK_15 };
 struct sink_settings {
     const char *url;              /* normal form, without a slash at the end */
     const char *api_key;          /* "" when the server has none */
+    const char *username, *password; /* of an account; NULL or "" when there is none. engine/account.h logs in with them */
     int64_t timeout_ms;           /* of an insert; the other calls take at most 60 s of it */
     const struct http_trust *trust;
 };
@@ -55,6 +56,9 @@ bool sink_parse_doc_id(const char *words, size_t size, uint8_t ret_digest[16]);
 void sink_insert_begin(const struct sink_settings *settings, struct sink_storage *storage);
 void sink_insert_add(enum sink_dialect dialect, struct sink_storage *storage, const struct sink_document *document);
 void sink_insert_end(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
+
+/* POST /login, as a form: a JSON body is refused. The storage holds the password until it is used again. */
+void sink_request_login(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
 
 void sink_request_health(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
 void sink_request_counts(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);   /* proves the key */
@@ -113,6 +117,18 @@ void sink_judge(const struct http_answer *answer, struct sink_verdict *ret_verdi
 bool sink_judge_delete(const struct http_answer *answer, struct sink_verdict *ret_verdict);
 
 enum sink_dialect sink_dialect_of(const char *version); /* "1.5.7", "v1.4.9.9" */
+
+/* A token of the server's, fit for a header: visible ASCII, no comma or quote. */
+bool sink_is_token(const char *token);
+
+struct sink_login {
+    bool is_needless;             /* the server has no accounts: its guest token is not to be used */
+    int64_t expires_ms;           /* the server's clock; -1: the token does not say */
+};
+/* true: ret_token (replaced) is the token, or is empty where none is needed. */
+bool sink_read_login(const struct http_answer *answer, struct text *ret_token, struct sink_login *ret_login, struct sink_verdict *ret_verdict);
+/* The same for a token that came another way; -1: it does not say. */
+int64_t sink_token_expires_ms(const char *token);
 
 struct sink_health {
     enum sink_dialect dialect;    /* UNKNOWN: a version that is neither; words say which */

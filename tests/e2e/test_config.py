@@ -50,7 +50,7 @@ BAD = [
     ("logging: { level: loud }\n", ["is not one of debug, info"]),
     ("logging: { file: { enabled: true } }\n", ["logging.file.path", "is missing"]),
     ("lightrag: { mode: direct }\n", ["HTTP API", "leave it at"]),
-    ("lightrag: { api: { username: joe } }\n", ["not in this release"]),
+    ("lightrag: { api: { username: joe } }\n", ["lightrag.api.password", "is missing"]),
     ("lightrag: { insert: { batch_size: 0 } }\n", ["out of range"]),
     ("lightrag: { confirm: { kick: maybe } }\n", ["is not one of auto, never"]),
     ("lightrag: { confirm: { settle: soon } }\n", ["neither auto nor a duration"]),
