@@ -1,6 +1,7 @@
 /* api_body.c - bodies and parameters against their tables: unknown and repeated names are refused, and all mistakes are told at once. */
 #include "api/api_internal.h"
 
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/time_text.h"
 
@@ -19,17 +20,6 @@ struct walk {
     struct text pointer;
     bool is_too_deep;
 };
-
-static void push(struct text *pointer, const char *name, size_t size)
-{
-    (void)text_append_char(pointer, '/');
-    for (size_t i = 0; i < size; i++) {
-        if (name[i] == '~' || name[i] == '/')
-            (void)text_append(pointer, name[i] == '~' ? "~0" : "~1");
-        else
-            (void)text_append_char(pointer, name[i]);
-    }
-}
 
 static bool is_repeated(yyjson_val *object, yyjson_val *key)
 {
@@ -55,7 +45,7 @@ static void look_at_object(struct walk *walk, yyjson_val *object, int depth)
         return;
     }
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
-        push(&walk->pointer, yyjson_get_str(key), yyjson_get_len(key));
+        json_point(&walk->pointer, yyjson_get_str(key), yyjson_get_len(key));
         if (is_repeated(object, key))
             api_add_error(walk->answer, walk->pointer.data, "stands there twice");
         look_at(walk, yyjson_obj_iter_get_val(key), depth + 1);
@@ -170,7 +160,7 @@ static void check_object(struct api_answer *answer, const struct api_schema *sch
         const struct api_member *member = find_member(schema, yyjson_get_str(key), yyjson_get_len(key));
         AUTO_DONE(text) struct text pointer = { 0 };
         text_init(&pointer, 0);
-        push(&pointer, yyjson_get_str(key), yyjson_get_len(key));
+        json_point(&pointer, yyjson_get_str(key), yyjson_get_len(key));
         if (member == NULL)
             api_add_error(answer, pointer.data, "there is no such member here");
         else
@@ -180,7 +170,7 @@ static void check_object(struct api_answer *answer, const struct api_schema *sch
         if (schema->members[i].is_required && yyjson_obj_get(object, schema->members[i].name) == NULL) {
             AUTO_DONE(text) struct text pointer = { 0 };
             text_init(&pointer, 0);
-            push(&pointer, schema->members[i].name, strlen(schema->members[i].name));
+            json_point(&pointer, schema->members[i].name, strlen(schema->members[i].name));
             api_add_error(answer, pointer.data, "is missing");
         }
 }

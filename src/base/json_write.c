@@ -208,3 +208,14 @@ void json_write_raw(struct json_writer *writer, const char *key, const char *jso
     write_key(writer, key);
     (void)text_append_bytes(writer->out, json, size);
 }
+
+void json_point(struct text *pointer, const char *name, size_t size)
+{
+    (void)text_append_char(pointer, '/');
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] == '~' || name[i] == '/')
+            (void)text_append(pointer, name[i] == '~' ? "~0" : "~1");
+        else
+            (void)text_append_char(pointer, name[i]);
+    }
+}

@@ -1,5 +1,6 @@
 #include "config/config_connector.h"
 
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "config/node.h"
 #include "schedule/schedule.h"
@@ -24,17 +25,6 @@ struct reading {
     struct config_problems *problems;
     struct text pointer;
 };
-
-static void push(struct text *pointer, const char *name, size_t size)
-{
-    (void)text_append_char(pointer, '/');
-    for (size_t i = 0; i < size; i++) {
-        if (name[i] == '~' || name[i] == '/')
-            (void)text_append(pointer, name[i] == '~' ? "~0" : "~1");
-        else
-            (void)text_append_char(pointer, name[i]);
-    }
-}
 
 static struct node *add_child(struct node *parent, const char *key)
 {
@@ -136,7 +126,7 @@ static void read_object(struct reading *reading, const struct field_group *group
 
     node->kind = NODE_MAP;
     while ((key = yyjson_obj_iter_next(&iter)) != NULL) {
-        push(&reading->pointer, yyjson_get_str(key), yyjson_get_len(key));
+        json_point(&reading->pointer, yyjson_get_str(key), yyjson_get_len(key));
         read_member(reading, group, node, key, yyjson_obj_iter_get_val(key));
         text_truncate(&reading->pointer, base);
     }

@@ -450,6 +450,8 @@ static int prepare(struct engine *engine, const struct sync_request *request, st
 
 static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
 {
+    struct run_places places = run_count_places(run);
+
     *outcome = (struct sync_outcome){
         .run = run->row.run,
         .result = run->row.result,
@@ -460,20 +462,10 @@ static void fill_outcome(const struct run *run, struct sync_outcome *outcome)
     };
     (void)snprintf(outcome->error, sizeof outcome->error, "%s", run->error);
     (void)snprintf(outcome->coverage, sizeof outcome->coverage, "%s", run->coverage);
-    for (size_t i = 0; i < run->engine->stream_count; i++) {
-        const struct stream_run *stream = run->engine->streams[i];
-        int64_t not_stored = 0;
-        int64_t stored = 0;
-        int64_t removing = 0;
-        if (stream->connector != run->connector)
-            continue;
-        if (stream->target->deliver != NULL)
-            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored, &removing);
-        outcome->unsent += stream->queued;
-        outcome->unstored += not_stored;
-        outcome->unremoved += removing;
-        outcome->unprocessed += stored;
-    }
+    outcome->unsent = places.queued;
+    outcome->unstored = places.flying;
+    outcome->unprocessed = places.stored;
+    outcome->unremoved = places.removing;
 }
 
 int engine_sync(struct engine *engine, const struct sync_request *request, struct sync_outcome *outcomes, struct error *err)

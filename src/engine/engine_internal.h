@@ -260,6 +260,12 @@ void run_fail(struct run *run, enum error_kind kind, const char *format, ...) MC
 void run_check_end(struct run *run);
 void run_finish(struct run *run, enum run_result result);
 void run_event(struct run *run, enum engine_event_kind kind);
+
+/* Where the memories of its connector are on their way. */
+struct run_places {
+    int64_t queued, flying, stored, removing; /* here; sent, not stored; stored, not processed; their rows are to go */
+};
+struct run_places run_count_places(const struct run *run);
 void engine_notice(struct engine *engine, const char *words);
 void engine_letter_event(struct engine *engine, const struct dead_letter *letter, struct slice memory_id);
 

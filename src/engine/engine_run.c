@@ -127,34 +127,42 @@ void run_fail(struct run *run, enum error_kind kind, const char *format, ...)
 
 /* ---- Events ---- */
 
-static void fill_places(const struct run *run, struct engine_event *event)
+struct run_places run_count_places(const struct run *run)
 {
+    struct run_places places = { 0 };
+
     for (size_t i = 0; i < run->engine->stream_count; i++) {
         const struct stream_run *stream = run->engine->streams[i];
-        int64_t not_stored = 0;
+        int64_t flying = 0;
         int64_t stored = 0;
         int64_t removing = 0;
         if (stream->connector != run->connector)
             continue;
         if (stream->target->deliver != NULL)
-            deliver_count_stream(stream->target->deliver, stream->row.stream, &not_stored, &stored, &removing);
-        event->queued += stream->queued;
-        event->flying += not_stored;
-        event->removing += removing;
-        event->stored += stored;
+            deliver_count_stream(stream->target->deliver, stream->row.stream, &flying, &stored, &removing);
+        places.queued += stream->queued;
+        places.flying += flying;
+        places.stored += stored;
+        places.removing += removing;
     }
+    return places;
 }
 
 void run_event(struct run *run, enum engine_event_kind kind)
 {
     const struct sync_request *request = run->engine->request;
     struct engine_event event = { .kind = kind, .run = &run->row, .words = "", .is_listing = run->phase != LISTING_OVER };
+    struct run_places places;
 
     if (request->on_event == NULL)
         return;
     run->row.error = run->error;
     run->row.coverage = run->coverage;
-    fill_places(run, &event);
+    places = run_count_places(run);
+    event.queued = places.queued;
+    event.flying = places.flying;
+    event.stored = places.stored;
+    event.removing = places.removing;
     request->on_event(request->context, &event);
 }
 
@@ -248,7 +256,7 @@ static enum run_result judge_end(const struct run *run)
 }
 
 /* Only removals are left, and these wait for an idle moment of the server: without --wait, the next run goes on with them. */
-static bool only_waits_for_idle(const struct run *run, const struct engine_event *places)
+static bool only_waits_for_idle(const struct run *run, const struct run_places *places)
 {
     struct deliver_summary summary;
 
@@ -269,7 +277,7 @@ static bool waits_for_first_word(const struct target_run *target)
     return summary.condition == TARGET_UNKNOWN;
 }
 
-static bool is_done(const struct run *run, const struct engine_event *places)
+static bool is_done(const struct run *run, const struct run_places *places)
 {
     const struct target_run *target = &run->engine->targets[connector_of(run)->target];
 
@@ -283,7 +291,7 @@ static bool is_done(const struct run *run, const struct engine_event *places)
 void run_check_end(struct run *run)
 {
     struct engine *engine = run->engine;
-    struct engine_event places = { 0 };
+    struct run_places places;
     enum error_kind out;
     char words[400];
 
@@ -300,7 +308,7 @@ void run_check_end(struct run *run)
         run_finish(run, judge_end(run));
         return;
     }
-    fill_places(run, &places);
+    places = run_count_places(run);
     if (is_done(run, &places)) {
         run_finish(run, judge_end(run));
         return;
