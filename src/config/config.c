@@ -240,6 +240,7 @@ static void bind_tree(struct config *config, const struct config_request *reques
     put_overrides(config->tree, request, problems);
     config_expand(config->tree, environment, "", problems);
     config_bind(&binder, &config_root, config, config->tree, "");
+    config_choose_schedules(&config->connectors, config->tree, problems);
     config_check(config, config->tree, problems);
     if (binder.has_plain_secret && request->text == NULL && file_is_readable_by_others(config->file))
         config_warning(problems, NULL, "", "%s: holds keys and is readable by everybody: chmod 600 it", config->file);

@@ -44,7 +44,7 @@ struct memory_api_settings {      /* memory_api:, and each of sources: */
     double retry_backoff;
 };
 
-enum config_schedule { CONFIG_SCHEDULE_MANUAL, CONFIG_SCHEDULE_INTERVAL, CONFIG_SCHEDULE_CRON };
+enum config_schedule { CONFIG_SCHEDULE_MANUAL, CONFIG_SCHEDULE_INTERVAL, CONFIG_SCHEDULE_CRON, CONFIG_SCHEDULE_AUTO /* never once it is loaded */ };
 
 struct connector_settings {
     char *id, *description, *context_id, *source, *target;

@@ -24,12 +24,17 @@ static const struct node *place_of(const struct checker *checker, const char *pa
 }
 
 /* Something stands there, even if it was no good: then that has been said, and "is missing" would only confuse. */
-static bool is_there(const struct checker *checker, const char *path)
+static bool is_in(const struct node *root, const char *path)
 {
     bool is_exact;
-    const struct node *node = node_at(checker->root, path, &is_exact);
+    const struct node *node = node_at(root, path, &is_exact);
 
     return is_exact && (node->count > 0 || (node->kind == NODE_SCALAR && node->text != NULL && node->text[0] != '\0'));
+}
+
+static bool is_there(const struct checker *checker, const char *path)
+{
+    return is_in(checker->root, path);
 }
 
 static bool is_id(const char *id)
@@ -115,6 +120,30 @@ static void check_sources(const struct checker *checker)
 }
 
 /* ---- Schedules ---- */
+
+static bool has_setting(const struct node *root, size_t index, const char *name)
+{
+    AUTO_STRING char *path = mem_format("connectors[%zu].schedule.%s", index, name);
+
+    return is_in(root, path);
+}
+
+void config_choose_schedules(const struct field_array *connectors, const struct node *root, struct config_problems *problems)
+{
+    for (size_t i = 0; i < connectors->count; i++) {
+        struct connector_settings *connector = (struct connector_settings *)connectors->items + i;
+        AUTO_STRING char *path = NULL;
+        bool has_interval, has_cron;
+        if (connector->schedule_type != CONFIG_SCHEDULE_AUTO)
+            continue;
+        has_interval = has_setting(root, i, "interval") || has_setting(root, i, "interval_hours");
+        has_cron = has_setting(root, i, "cron");
+        path = mem_format("connectors[%zu].schedule", i);
+        if (has_interval && has_cron)
+            config_error(problems, node_at(root, path, NULL), path, "has an interval and a cron expression: keep one, or say which by type");
+        connector->schedule_type = has_cron ? CONFIG_SCHEDULE_CRON : has_interval ? CONFIG_SCHEDULE_INTERVAL : CONFIG_SCHEDULE_MANUAL;
+    }
+}
 
 /* Opened as the service opens it: what it cannot find, nothing runs by. */
 static void check_zone(const struct checker *checker, const char *path, const char *name)

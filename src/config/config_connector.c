@@ -278,6 +278,7 @@ static void check_all(const struct config *config, struct owner *owner, const st
     size_t before = problems->errors;
 
     one.connectors = owner->settings;
+    config_choose_schedules(&owner->settings, root, problems);
     config_check(&one, root, problems);
     if (problems->errors == before)
         check_time(config_connector(&one, 0), schedule, owner, problems);

@@ -9,7 +9,7 @@
 static const char *const booleans_auto[] = { "auto", "true", "false", NULL };
 static const char *const modes[] = { "api", NULL };
 static const char *const kicks[] = { "auto", "never", NULL };
-static const char *const schedule_types[] = { "manual", "interval", "cron", NULL };
+static const char *const schedule_types[] = { "manual", "interval", "cron", "auto", NULL };
 static const char *const overlaps[] = { "skip", "buffer_one", NULL };
 static const char *const ranges[] = { "day", "week", "month", "all", NULL };
 static const char *const updates[] = { "keep", "replace", NULL };
@@ -108,8 +108,8 @@ static const struct field connector_fields[] = {
     { .name = "target", .type = FIELD_STRING, .offset = AT(target), .fallback = "default", .help = "A name from targets, or default." },
 };
 static const struct field schedule_fields[] = {
-    { .name = "type", .type = FIELD_CHOICE, .offset = AT(schedule_type), .choices = schedule_types, .fallback = "manual",
-      .help = "When the service runs it by itself: at an interval, by cron, or never (manual)." },
+    { .name = "type", .type = FIELD_CHOICE, .offset = AT(schedule_type), .choices = schedule_types, .fallback = "auto",
+      .help = "When the service runs it by itself: at an interval, by cron, or never (manual); auto: by which of the two is given, and never where none is." },
     { .name = "interval", .type = FIELD_DURATION, .offset = AT(interval_ms), .fallback = "1h", .min = MS(1), .max = MS(3653 * 86400.0),
       .help = "Time between two runs." },
     { .name = "interval_hours", .type = FIELD_NUMBER, .offset = AT(interval_hours), .fallback = "0", .min = 0, .max = 8784, .help = "The same in hours." },

@@ -63,6 +63,9 @@ struct config_binder {
 };
 void config_bind(struct config_binder *binder, const struct field_group *group, void *record, const struct node *node, const char *path);
 
+/* Schedules of type auto become what is given beside it. */
+void config_choose_schedules(const struct field_array *connectors, const struct node *root, struct config_problems *problems);
+
 /* What the tables cannot say: how settings fit each other. */
 void config_check(const struct config *config, const struct node *root, struct config_problems *problems);
 void config_check_api(const struct config *config, const struct node *root, struct config_problems *problems);

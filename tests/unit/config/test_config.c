@@ -174,6 +174,12 @@ static void test_schedules_in_words(void **state)
     static const struct { const char *schedule, *want; } rows[] = {
         { "{}", "manual" },
         { "{ type: interval }", "every 1h" },
+        { "{ interval: 15m }", "every 15m" },
+        { "{ interval_hours: 6 }", "every 6 h" },
+        { "{ cron: '@daily' }", "cron @daily" },
+        { "{ type: auto, interval: 15m, cron: '' }", "every 15m" },
+        { "{ type: manual, interval: 15m }", "manual" },
+        { "{ overlap: buffer_one }", "manual" },
         { "{ type: interval, interval: 90m }", "every 90m" },
         { "{ type: interval, interval: 7200 }", "every 2h" },
         { "{ type: interval, interval_hours: 6 }", "every 6 h" },

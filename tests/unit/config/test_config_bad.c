@@ -217,7 +217,7 @@ static const struct { const char *yaml, *problems; } rows[] = {
       "c.yaml:1:61: connectors[0].retry.max_attempts: \"0\" is out of range: 1 to 100" },
     /* schedules */
     { "connectors: [{ id: a, context_id: c, schedule: { type: hourly } }]\n",
-      "c.yaml:1:56: connectors[0].schedule.type: \"hourly\" is not one of manual, interval, cron" },
+      "c.yaml:1:56: connectors[0].schedule.type: \"hourly\" is not one of manual, interval, cron, auto" },
     { "connectors: [{ id: a, context_id: c, schedule: { interval: soon } }]\n",
       "c.yaml:1:60: connectors[0].schedule.interval: \"soon\" is not a duration such as 30s, 5m or 1h (a bare number is seconds)" },
     { "connectors: [{ id: a, context_id: c, schedule: { interval: 1e9 } }]\n",
@@ -235,6 +235,8 @@ static const struct { const char *yaml, *problems; } rows[] = {
       "c.yaml:1:68: connectors[0].schedule.cron: schedule, column 11, month: \"5;\" is no number: expected 1 to 12 or jan to dec, *, ranges 1-5, lists 1,2 and steps /5" },
     { "connectors: [{ id: a, context_id: c, schedule: { timezone: ../../etc/passwd } }]\n",
       "c.yaml:1:60: connectors[0].schedule.timezone: \"../../etc/passwd\" is no name of a time zone: expected one such as Europe/Berlin, America/New_York or UTC" },
+    { "connectors: [{ id: a, context_id: c, schedule: { interval: 1h, cron: '@daily' } }]\n",
+      "c.yaml:1:48: connectors[0].schedule: has an interval and a cron expression: keep one, or say which by type" },
     { "connectors: [{ id: a, context_id: c, schedule: { interval: 1h, interval_hours: 2 } }]\n",
       "c.yaml:1:80: connectors[0].schedule.interval_hours: stands beside interval: give one of the two" },
     { "connectors: [{ id: a, context_id: c, schedule: { type: interval, interval_hours: 0.0001 } }]\n",
