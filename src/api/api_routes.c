@@ -93,7 +93,7 @@ const struct api_route api_routes[] = {
     { .method = "GET", .path = CONNECTOR "/history", .operation = "listConnectorRuns", .tag = "runs", .handle = handle_history, .access = API_READ, .parameters = of_runs,
       .summary = "Its runs, the newest first", .answers = { { 200, "Runs", NULL, "A page of them." } } },
     { .method = "GET", .path = CONNECTOR "/runs/{run}", .operation = "getRun", .tag = "runs", .handle = handle_run, .access = API_READ,
-      .summary = "The report of one run", .answers = { { 200, "Report", NULL, "The report." } } },
+      .summary = "The report of one run", .answers = { { 200, "FullReport", NULL, "The report." } } },
     { .method = "GET", .path = PREFIX "/runs", .operation = "listRuns", .tag = "runs", .handle = handle_runs, .access = API_READ, .parameters = of_runs,
       .summary = "The runs of all connectors, the newest first", .answers = { { 200, "Runs", NULL, "A page of them." } } },
 

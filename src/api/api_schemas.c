@@ -64,20 +64,43 @@ SCHEMA(rows_schema, "Connectors", rows_members, .help = "A page of connectors.")
 
 static const struct api_schema counts_schema = { .name = "Counts", .has_counters = true, .help = "What a run counted." };
 
-static const struct api_member report_members[] = {
-    { .name = "run", .type = API_INTEGER, .help = "Its number." },
-    { .name = "connector", .type = API_TEXT, .help = "Whose run." },
-    { .name = "trigger", .type = API_TEXT, .help = "schedule, catch_up, buffered, api, cli." },
-    { .name = "started", .type = API_TIME, .help = "Its start." },
-    { .name = "finished", .type = API_TIME, .is_null_too = true, .help = "Its end." },
-    { .name = "duration_seconds", .type = API_NUMBER, .is_null_too = true, .help = "Between the two." },
-    { .name = "result", .type = API_TEXT, .choices = results, .help = "How it ended." },
-    { .name = "error", .type = API_TEXT, .is_null_too = true, .help = "Why it failed." },
-    { .name = "range", .type = API_TEXT, .help = "What was asked of the source." },
-    { .name = "limit", .type = API_INTEGER, .help = "Likewise." },
-    { .name = "coverage", .type = API_TEXT, .is_null_too = true, .help = "complete, partial, limited, failed." },
-};
+#define REPORT_MEMBERS                                                                                                                                 \
+    { .name = "run", .type = API_INTEGER, .help = "Its number." },                                                                                     \
+    { .name = "connector", .type = API_TEXT, .help = "Whose run." },                                                                                   \
+    { .name = "trigger", .type = API_TEXT, .help = "schedule, catch_up, buffered, api, cli." },                                                        \
+    { .name = "started", .type = API_TIME, .help = "Its start." },                                                                                     \
+    { .name = "finished", .type = API_TIME, .is_null_too = true, .help = "Its end." },                                                                 \
+    { .name = "duration_seconds", .type = API_NUMBER, .is_null_too = true, .help = "Between the two." },                                               \
+    { .name = "result", .type = API_TEXT, .choices = results, .help = "How it ended." },                                                               \
+    { .name = "error", .type = API_TEXT, .is_null_too = true, .help = "Why it failed." },                                                              \
+    { .name = "range", .type = API_TEXT, .help = "What was asked of the source." },                                                                    \
+    { .name = "limit", .type = API_INTEGER, .help = "Likewise." },                                                                                     \
+    { .name = "coverage", .type = API_TEXT, .is_null_too = true, .help = "complete, partial, limited, failed." }
+
+static const struct api_member report_members[] = { REPORT_MEMBERS };
 SCHEMA(report_schema, "Report", report_members, .has_counters = true, .help = "The report of a run.");
+
+static const struct api_member run_gap_members[] = {
+    { .name = "letter", .type = API_INTEGER, .help = "Its dead letter." },
+    { .name = "context", .type = API_TEXT, .is_null_too = true, .help = "Whose listing." },
+    { .name = "since", .type = API_TIME, .is_null_too = true, .help = "The first time." },
+    { .name = "open", .type = API_BOOLEAN, .help = "false: a later listing closed it, or somebody did." },
+    { .name = "words", .type = API_TEXT, .help = "What may be missing." },
+};
+SCHEMA(run_gap_schema, "RunGap", run_gap_members, .help = "Something that this run's listings may have missed.");
+static const struct api_member run_error_members[] = {
+    { .name = "class", .type = API_TEXT, .help = "Of the dead letters." },
+    { .name = "count", .type = API_INTEGER, .help = "How many." },
+    { .name = "example_memory", .type = API_TEXT, .is_null_too = true, .help = "The id of one of them." },
+    { .name = "advice", .type = API_TEXT, .help = "What to do." },
+};
+SCHEMA(run_error_schema, "RunError", run_error_members, .help = "Dead letters of a run, one class of them.");
+static const struct api_member full_report_members[] = {
+    REPORT_MEMBERS,
+    { .name = "gaps", .type = API_LIST, .of = "RunGap", .help = "What may be missing, at most twenty." },
+    { .name = "errors", .type = API_LIST, .of = "RunError", .help = "Dead letters that happened in this run, by class." },
+};
+SCHEMA(full_report_schema, "FullReport", full_report_members, .has_counters = true, .help = "The report of a run, with what it left for people.");
 
 static const struct api_member runs_members[] = { { .name = "runs", .type = API_LIST, .of = "Report", .help = "The newest first." }, NEXT_CURSOR };
 SCHEMA(runs_schema, "Runs", runs_members, .help = "A page of runs.");
@@ -415,7 +438,7 @@ static const struct api_schema openapi_schema = { .name = "OpenApi", .is_open = 
 
 const struct api_schema *const api_schemas[] = {
     &connector_schema, &settings_schema, &patch_schema, &test_schema, &test_source_schema, &test_target_schema, &rows_schema, &row_schema, &status_schema, &gap_schema, &current_schema, &counts_schema, &places_schema, &source_schema, &target_schema, &runs_schema,
-    &report_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
+    &report_schema, &full_report_schema, &run_gap_schema, &run_error_schema, &memories_schema, &memory_schema, &details_schema, &batch_schema, &short_letter_schema, &letters_schema, &letter_schema, &choice_schema,
     &retried_schema, &discarded_schema, &forgotten_schema, &trigger_schema, &triggered_schema, &pause_schema, &plan_schema, &cancelled_schema, &reset_schema,
     &problem_schema, &mistake_schema, &openapi_schema, &resolved_schema, &resolved_memory_schema, &resolved_target_schema,
     &health_schema, &components_schema, &state_health_schema, &scheduler_health_schema, &source_health_schema, &target_health_schema, &liveness_schema, NULL,

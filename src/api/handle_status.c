@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "base/mem.h"
+#include "engine/findings.h"
 #include "engine/status.h"
 
 #include <stdio.h>
@@ -120,6 +121,9 @@ void handle_run(struct api_request *request, struct api_answer *answer)
     struct connector_board board;
     const char *id = api_find_connector(request, answer, &board);
     int64_t run = parse_run(api_part(request, "run"));
+    AUTO_DONE(findings) struct findings findings = { 0 };
+    AUTO_DONE(kept_run) struct kept_run kept = { 0 };
+    struct json_writer *writer;
     struct state *state;
     struct run_row row;
     struct error err = { 0 };
@@ -137,8 +141,15 @@ void handle_run(struct api_request *request, struct api_answer *answer)
         api_problem(request, answer, PROBLEM_UNKNOWN_RUN, "connector %s has no such run; GET /api/v1/connectors/%s/history lists them", id, id);
         return;
     }
+    kept_run_set(&kept, &row); /* its texts are the state's until it is asked for more */
+    if (findings_read(state, &kept.row, &findings, &err) < 0) {
+        api_state_failed(request, answer, &err);
+        return;
+    }
     if (board.current.run == run) /* its counts are written down from time to time only */
-        row.counts = board.current.counts;
-    report_write(api_begin(answer, 200), &row);
+        kept.row.counts = board.current.counts;
+    writer = api_begin(answer, 200);
+    report_write(writer, &kept.row);
+    findings_write(writer, &findings);
     api_end(answer);
 }

@@ -100,6 +100,7 @@ struct letter_filter {
     struct slice memory_id;    /* size 0: all */
     int64_t since_ms;          /* last_ms at or after; 0: all */
     bool with_closed;          /* also those that were retried, discarded or cleared */
+    const struct run_row *run; /* that happened in this run (began before its end and not over before its start, or counted for it); NULL: all */
     int64_t after_letter;      /* paging */
     size_t limit;              /* 0: no limit */
 };

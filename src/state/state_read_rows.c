@@ -303,6 +303,9 @@ static void bind_filter(struct binder *binder, const struct letter_filter *filte
     bind_number(binder, filter->since_ms);
     bind_number(binder, filter->with_closed);
     bind_number(binder, filter->after_letter);
+    bind_number(binder, filter->run != NULL ? filter->run->run : 0);
+    bind_number(binder, filter->run != NULL ? filter->run->started_ms : 0);
+    bind_number(binder, filter->run == NULL || filter->run->finished_ms == 0 ? INT64_MAX : filter->run->finished_ms);
 }
 
 int state_each_letter(struct state *state, const struct letter_filter *filter,

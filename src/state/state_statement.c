@@ -104,8 +104,9 @@ static const char *const sql[STATEMENTS] = {
     [EACH_MEMBER] = "SELECT " MEMORY_COLUMNS " FROM memories WHERE state=2 AND batch=? ORDER BY seq",
     [EACH_TARGET] = "SELECT " TARGET_COLUMNS " FROM targets ORDER BY target",
     [EACH_STREAM] = "SELECT " STREAM_COLUMNS " FROM streams ORDER BY stream",
-    /* 1 connector or NULL, 2 class or 0, 3 memory id or NULL, 4 since, 5 with closed ones, 6 after */
+    /* 1 connector or NULL, 2 class or 0, 3 memory id or NULL, 4 since, 5 with closed ones, 6 after, 7 run or 0, 8 its start, 9 its end */
     [EACH_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE letter>?6 AND (?5 OR ending=0) AND (?2=0 OR class=?2) AND last_ms>=?4 "
+                    "AND (?7=0 OR run=?7 OR (first_ms<=?9 AND last_ms>=?8)) "
                     "AND (?1 IS NULL OR d.stream IN (SELECT stream FROM streams WHERE connector=?1)) "
                     "AND (?3 IS NULL OR (SELECT id FROM memories m WHERE m.seq=d.seq)=?3) ORDER BY letter",
     [EACH_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE run<?1 ORDER BY run DESC LIMIT ?2",

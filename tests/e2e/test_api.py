@@ -46,6 +46,7 @@ def test_a_run_from_trigger_to_report(service, pair):
     report = service.get(where)
     assert (report["fetched"], report["new"], report["processed"], report["malformed"]) == (22, 21, 21, 1)
     assert pair[1].ledger()["processed"] == 21
+    assert report.pop("gaps") == [] and [(error["class"], error["count"]) for error in report.pop("errors")] == [("malformed", 1)]
     assert report == service.get("runs")["runs"][0] == service.get("connectors/life/history")["runs"][0]
     assert service.ask("GET", "connectors/life/runs/77").slug() == "unknown-run"
     assert service.ask("GET", "connectors/life/runs/x").slug() == "unknown-run"

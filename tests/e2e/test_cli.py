@@ -104,7 +104,12 @@ def test_reading_commands(filled):
     assert [run["run"] for run in runs] == [2, 1] and runs[1]["new"] == 6
     assert len(filled.json("history", "life", "--limit", "1")["runs"]) == 1
     report = filled.json("report", "1", check=0)
-    assert report["result"] == "partial" and report["fetched"] == 8
+    assert report["result"] == "partial" and report["fetched"] == 8 and report["gaps"] == []
+    assert [(error["class"], error["count"], error["example_memory"]) for error in report["errors"]] == [
+        ("malformed", 1, None), ("processing_failed", 1, "bad\u001b[31m\u202e")] and all(error["advice"] for error in report["errors"])
+    again = filled.json("report", "2", check=0)
+    assert [error["class"] for error in again["errors"]] == ["malformed"]
+    assert "1 processing_failed: bad\\x1b[31m" in filled.run("report", "1").stdout
     for args in (["list"], ["status"], ["status", "life"], ["status", "-c", "life"], ["history"], ["history", "--connector-id", "life"], ["report", "1"], ["dead-letters", "list"]):
         done = filled.run(*args, check=0)
         assert done.stdout and done.stderr == "", (args, done.stderr)

@@ -217,12 +217,14 @@ def test_cut_at_every_byte(program, fake, tmp_path):
         if not number % 8:
             gaps = [one for one in program.json("dead-letters", "list")["dead_letters"] if one["class"] == "source_gap"]
             assert len(gaps) == 1
+            assert [(gap["letter"], gap["context"], gap["open"]) for gap in program.json("report", "1")["gaps"]] == [(gaps[0]["letter"], "ctx", True)]
             program.run("sync", "--json")
             gaps = [one for one in program.json("dead-letters", "list")["dead_letters"] if one["class"] == "source_gap"]
             assert len(gaps) == 1 and gaps[0]["times"] == 2  # one gap, met twice
             source.control(times=0)
             program.sync()
             assert program.json("dead-letters", "list")["dead_letters"] == []  # closed by a whole listing
+            assert [gap["open"] for gap in program.json("report", "1")["gaps"]] == [False]
 
 
 def test_malformed_element_among_good_ones(program, fake, tmp_path):
