@@ -37,17 +37,26 @@ run: build ## run the program: make run ARGS="sync --help"
 clean: ## remove what was built
 	@rm -rf build build-*
 
-install: build ## into PREFIX (/usr/local), with the manual pages
+SHARE = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETION = $(SHARE)/bash-completion/completions/memory-connector
+ZSH_COMPLETION = $(SHARE)/zsh/site-functions/_memory-connector
+FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/memory-connector.fish
+
+install: build ## into PREFIX (/usr/local), with manual pages and completions
 	@ninja --quiet -C $(BUILD) memory-connector.1 memory-connector.yaml.5
-	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/man/man5"
+	@for shell in bash zsh fish; do $(BUILD)/memory-connector completion $$shell >$(BUILD)/completion.$$shell || exit 1; done
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/man/man5" "$(SHARE)/bash-completion/completions" \
+	    "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	@install -m 0755 $(BUILD)/memory-connector "$(DESTDIR)$(PREFIX)/bin/memory-connector"
-	@install -m 0644 $(BUILD)/memory-connector.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
-	@install -m 0644 $(BUILD)/memory-connector.yaml.5 "$(DESTDIR)$(PREFIX)/share/man/man5/"
+	@install -m 0644 $(BUILD)/memory-connector.1 "$(SHARE)/man/man1/memory-connector.1"
+	@install -m 0644 $(BUILD)/memory-connector.yaml.5 "$(SHARE)/man/man5/memory-connector.yaml.5"
+	@install -m 0644 $(BUILD)/completion.bash "$(BASH_COMPLETION)"
+	@install -m 0644 $(BUILD)/completion.zsh "$(ZSH_COMPLETION)"
+	@install -m 0644 $(BUILD)/completion.fish "$(FISH_COMPLETION)"
 
 uninstall: ## remove it again
-	@rm -f "$(DESTDIR)$(PREFIX)/bin/memory-connector" "$(DESTDIR)$(PREFIX)/share/man/man1/memory-connector.1" \
-	    "$(DESTDIR)$(PREFIX)/share/man/man5/memory-connector.yaml.5" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/memory-connector" \
-	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_memory-connector" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/memory-connector.fish"
+	@rm -f "$(DESTDIR)$(PREFIX)/bin/memory-connector" "$(SHARE)/man/man1/memory-connector.1" "$(SHARE)/man/man5/memory-connector.yaml.5" \
+	    "$(BASH_COMPLETION)" "$(ZSH_COMPLETION)" "$(FISH_COMPLETION)"
 
 sanitize: ## the suite under ASan+UBSan and under TSan
 	@tests/sanitize asan
