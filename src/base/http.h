@@ -23,8 +23,17 @@ enum http_end {
     HTTP_TOO_LARGE,  /* the answer passed answer_maximum; what came before was delivered */
 };
 
+/* How far a request came, for whoever looks why it did not come further. */
+enum http_stage {
+    HTTP_STAGE_NAME,       /* the name was not found; also: nobody noted it */
+    HTTP_STAGE_CONNECTION, /* the name was found; no connection */
+    HTTP_STAGE_TLS,        /* connected; the handshake failed */
+    HTTP_STAGE_READY,      /* the connection stood */
+};
+
 struct http_answer {
     enum http_end end;
+    enum http_stage stage;
     int status;                /* 0 unless ANSWERED, TRUNCATED or TOO_LARGE */
     bool is_tls_failure;       /* with NOT_SENT: certificate or handshake; never retried as plain http */
     bool is_timeout;           /* with NO_ANSWER, TRUNCATED: time-out or stall, not a reset */
@@ -34,6 +43,8 @@ struct http_answer {
     int64_t received_bytes;    /* of the body, after decoding */
     const char *content_type;  /* "" when none; borrowed until on_done returns, as all pointers here */
     const char *location;      /* "" when none: redirects are never followed */
+    const char *address;       /* of the server, or of the proxy before it; NULL or "" when not known */
+    int64_t certificate_ms;    /* when the server's certificate ends; 0: not known, or wants_certificate was not set */
     const char *new_token;     /* header X-New-Token; NULL or "" when none, or longer than a token is */
     const char *body;          /* NUL-terminated; "" for streamed requests */
     size_t body_size;
@@ -52,6 +63,7 @@ struct http_request {
     int64_t answer_maximum;           /* bytes of the body after decoding; must be > 0 */
     bool unrepeatable;                /* must reach the server at most once: goes over a connection of its own, because libcurl
                                          silently repeats a request on a reused connection that turns out to be dead */
+    bool wants_certificate;           /* with unrepeatable: certificate_ms, where the TLS library tells it */
     const struct http_trust *trust;   /* NULL: the system's CAs; borrowed until on_done */
 
     void *owner;

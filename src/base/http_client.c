@@ -295,6 +295,7 @@ static void set_request_options(struct transfer *transfer, const struct http_req
     SET_OPTION(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX));
     SET_OPTION(easy, CURLOPT_FRESH_CONNECT, request->unrepeatable ? 1L : 0L);
     SET_OPTION(easy, CURLOPT_FORBID_REUSE, request->unrepeatable ? 1L : 0L);
+    SET_OPTION(easy, CURLOPT_CERTINFO, request->wants_certificate ? 1L : 0L);
     set_trust(transfer, request->trust);
     set_headers(transfer, request);
 }
@@ -404,14 +405,19 @@ static void finish(struct transfer *transfer)
     http_id id = transfer->id;
     int64_t date_ms;
     bool has_status;
+    const char *address = NULL;
     struct http_answer answer;
 
     if (!time_text_parse_http_date(transfer->date, &date_ms))
         date_ms = -1;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address);
     http_client_describe_end(transfer, words);
     answer = (struct http_answer){
         .end = http_client_judge_end(transfer),
+        .stage = http_client_judge_stage(transfer),
+        .address = address,
+        .certificate_ms = http_client_certificate_ms(transfer),
         .is_tls_failure = http_client_is_tls_failure(transfer),
         .retry_after_ms = read_retry_after(transfer, date_ms),
         .date_ms = date_ms,

@@ -1,7 +1,8 @@
-/* http_client_end.c - how a request ended: what can the server have seen, and what do we call it? */
+/* http_client_end.c - how a request ended: what can the server have seen, how far did it come, and what do we call it? */
 #include "base/http_client_internal.h"
 
 #include "base/mem.h"
+#include "base/time_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,52 @@ enum http_end http_client_judge_end(const struct transfer *transfer)
 bool http_client_is_tls_failure(const struct transfer *transfer)
 {
     return !transfer->was_ready && is_tls_code(transfer->code);
+}
+
+static bool took_time(const struct transfer *transfer, CURLINFO which)
+{
+    curl_off_t spent = 0;
+
+    return curl_easy_getinfo(transfer->easy, which, &spent) == CURLE_OK && spent > 0;
+}
+
+enum http_stage http_client_judge_stage(const struct transfer *transfer)
+{
+    if (transfer->was_ready)
+        return HTTP_STAGE_READY;
+    if (is_tls_code(transfer->code) || took_time(transfer, CURLINFO_CONNECT_TIME_T))
+        return HTTP_STAGE_TLS;
+    return transfer->code == CURLE_COULDNT_CONNECT || took_time(transfer, CURLINFO_NAMELOOKUP_TIME_T) ? HTTP_STAGE_CONNECTION : HTTP_STAGE_NAME;
+}
+
+/* "Nov 22 12:00:00 2026 GMT" as OpenSSL writes it, "2026-11-22 12:00:00 GMT" as the others do. */
+static int64_t read_certificate_time(const char *words)
+{
+    char copy[40];
+    int64_t ms = 0;
+    time_t seconds;
+
+    (void)snprintf(copy, sizeof copy, "%s", words);
+    if (strlen(copy) > 19 && copy[4] == '-' && copy[10] == ' ') {
+        copy[10] = 'T';
+        copy[19] = '\0';
+        return time_text_parse(copy, strlen(copy), &ms) ? ms : 0;
+    }
+    seconds = curl_getdate(copy, NULL);
+    return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+}
+
+int64_t http_client_certificate_ms(const struct transfer *transfer)
+{
+    static const char label[] = "Expire date:";
+    struct curl_certinfo *chain = NULL;
+
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL || chain->num_of_certs < 1)
+        return 0;
+    for (const struct curl_slist *line = chain->certinfo[0]; line != NULL; line = line->next) /* the first is the server's own */
+        if (strncmp(line->data, label, sizeof label - 1) == 0)
+            return read_certificate_time(line->data + sizeof label - 1);
+    return 0;
 }
 
 /* "host:port" of the request, as a person would write it. */

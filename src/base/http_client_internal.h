@@ -49,6 +49,8 @@ struct transfer {
 
 enum http_end http_client_judge_end(const struct transfer *transfer);
 bool http_client_is_tls_failure(const struct transfer *transfer);
+enum http_stage http_client_judge_stage(const struct transfer *transfer);
+int64_t http_client_certificate_ms(const struct transfer *transfer); /* 0: not known */
 /* What went wrong, in plain words without control characters; "" when nothing did. */
 void http_client_describe_end(const struct transfer *transfer, char words[HTTP_WORDS_SIZE]);
 

@@ -183,11 +183,11 @@ static void test_what_cannot_have_been_sent(void **state)
     struct raw_server *plain = raw_server_start(&(struct raw_exchange){ .answer = "HTTP/1.1 400 Bad\r\n\r\n", .without_reading = true, .after = RAW_CLOSE }, 1);
     AUTO_STRING char *refused = url_of(closed_port(), "/");
     AUTO_STRING char *no_tls = mem_format("https://127.0.0.1:%u/", plain->port);
-    const struct { const char *why, *url; bool is_tls; const char *words; } rows[] = {
-        { "nobody listens", refused, false, "connection refused by 127.0.0.1:" },
-        { "no such name", "http://no-such-name.invalid/", false, "name not found: no-such-name.invalid" },
-        { "https to a server without TLS", no_tls, true, "" },
-        { "a protocol that is not ours", "file:///etc/passwd", false, "" },
+    const struct { const char *why, *url; bool is_tls; const char *words; enum http_stage stage; } rows[] = {
+        { "nobody listens", refused, false, "connection refused by 127.0.0.1:", HTTP_STAGE_CONNECTION },
+        { "no such name", "http://no-such-name.invalid/", false, "name not found: no-such-name.invalid", HTTP_STAGE_NAME },
+        { "https to a server without TLS", no_tls, true, "", HTTP_STAGE_TLS },
+        { "a protocol that is not ours", "file:///etc/passwd", false, "", HTTP_STAGE_NAME },
     };
     struct error err = { 0 };
 
@@ -201,6 +201,8 @@ static void test_what_cannot_have_been_sent(void **state)
         if (result.answer.end != HTTP_NOT_SENT || result.answer.is_tls_failure != rows[i].is_tls || strstr(result.words, rows[i].words) == NULL ||
             result.words[0] == '\0' || result.answer.is_timeout || result.answer.status != 0)
             fail_msg("%s: end %d tls %d \"%s\"", rows[i].why, (int)result.answer.end, result.answer.is_tls_failure, result.words);
+        if (result.answer.stage != rows[i].stage)
+            fail_msg("%s: stage %d", rows[i].why, (int)result.answer.stage);
     }
     raw_server_end(plain);
 }
@@ -664,6 +666,7 @@ static void tls_server_end(struct tls_server *server)
 
 static void test_tls_is_verified_every_time(void **state)
 {
+    const int64_t DAY_MS = 24 * 3600 * 1000;
     AUTO(http_client) struct http_client *client = NULL;
     struct tls_server server = { 0 };
     struct http_trust own = { .ca_file = server.certificate };
@@ -689,12 +692,19 @@ static void test_tls_is_verified_every_time(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         AUTO_DONE(result) struct result result = { 0 };
         AUTO_STRING char *url = mem_format("https://%s:%u/", rows[i].host, server.port);
-        struct http_request request = { .url = url, .trust = rows[i].trust, .timeout_ms = 10000, .unrepeatable = true };
+        struct http_request request = { .url = url, .trust = rows[i].trust, .timeout_ms = 10000, .unrepeatable = true,
+                                        .wants_certificate = true };
+        int64_t certificate_left;
         result_init(&result, http_client_http(client));
         run(result.http, &request, &result);
         if (result.answer.end != (rows[i].works ? HTTP_ANSWERED : HTTP_NOT_SENT) || result.answer.is_tls_failure == rows[i].works ||
             strstr(result.words, rows[i].words) == NULL)
             fail_msg("%s: end %d tls %d \"%s\"", rows[i].why, (int)result.answer.end, result.answer.is_tls_failure, result.words);
+        if (result.answer.stage != (rows[i].works ? HTTP_STAGE_READY : HTTP_STAGE_TLS))
+            fail_msg("%s: stage %d", rows[i].why, (int)result.answer.stage);
+        certificate_left = result.answer.certificate_ms - clock_wall_ms(); /* of two days */
+        if (rows[i].works && (certificate_left < DAY_MS || certificate_left > 2 * DAY_MS))
+            fail_msg("%s: the certificate ends in %lld ms", rows[i].why, (long long)certificate_left);
     }
     tls_server_end(&server);
 }
