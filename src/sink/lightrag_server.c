@@ -113,6 +113,7 @@ void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *
             ret_verdict->scope = SINK_SILENT;
             sink_say(ret_verdict, "HTTP %d, but not a word whether LightRAG's pipeline is busy", answer->status);
         }
+        ret_pipeline->is_fenced = yyjson_is_true(yyjson_obj_get(root, "destructive_busy")) || yyjson_is_true(yyjson_obj_get(root, "scanning"));
         ret_pipeline->recovery_required = yyjson_is_true(yyjson_obj_get(root, "recovery_required"));
     }
     yyjson_doc_free(document);

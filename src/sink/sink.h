@@ -142,7 +142,11 @@ void sink_read_health(const struct http_answer *answer, struct sink_health *ret_
 struct sink_counts { int64_t all, processed, failed, unfinished; };
 void sink_read_counts(const struct http_answer *answer, struct sink_counts *ret_counts, struct sink_verdict *ret_verdict);
 
-struct sink_pipeline { bool busy; bool recovery_required; };
+struct sink_pipeline {
+    bool busy;
+    bool is_fenced;               /* it clears, deletes or scans: inserts are refused meanwhile */
+    bool recovery_required;       /* a clear or delete did not end: it takes nothing until a person has looked */
+};
 void sink_read_pipeline(const struct http_answer *answer, struct sink_pipeline *ret_pipeline, struct sink_verdict *ret_verdict);
 
 /* ---- Rows: track_status and listings ---- */

@@ -88,17 +88,19 @@ static void test_counts(void **state)
 /* Idle is what a kick and a conclusion rest on: it must be said. */
 static void test_pipeline(void **state)
 {
-    static const struct { const char *why; int status; const char *body; enum sink_scope scope; bool busy, recovery_required; } rows[] = {
-        { "1.5 idle", 200, "{\"busy\":false,\"job_name\":\"-\",\"recovery_required\":false,\"history_messages\":[\"PRIVATE\"]}", SINK_WELL, false, false },
-        { "1.4 idle", 200, "{\"busy\":false}", SINK_WELL, false, false },
-        { "busy", 200, "{\"busy\":true,\"recovery_required\":null}", SINK_WELL, true, false },
-        { "wants help", 200, "{\"busy\":false,\"recovery_required\":true}", SINK_WELL, false, true },
-        { "not said", 200, "{}", SINK_SILENT, true, false },
-        { "a word for it", 200, "{\"busy\":\"false\"}", SINK_SILENT, true, false },
-        { "a number for it", 200, "{\"busy\":0}", SINK_SILENT, true, false },
-        { "null for it", 200, "{\"busy\":null}", SINK_SILENT, true, false },
-        { "a refusal", 400, "{\"busy\":false}", SINK_STRANGE, true, false },
-        { "a conflict", 409, "{\"busy\":false}", SINK_BUSY, true, false },
+    static const struct { const char *why; int status; const char *body; enum sink_scope scope; bool busy, recovery_required, is_fenced; } rows[] = {
+        { "1.5 idle", 200, "{\"busy\":false,\"job_name\":\"-\",\"recovery_required\":false,\"history_messages\":[\"PRIVATE\"]}", SINK_WELL, false, false, false },
+        { "1.4 idle", 200, "{\"busy\":false}", SINK_WELL, false, false, false },
+        { "busy", 200, "{\"busy\":true,\"recovery_required\":null}", SINK_WELL, true, false, false },
+        { "wants help", 200, "{\"busy\":false,\"recovery_required\":true}", SINK_WELL, false, true, false },
+        { "deletes", 200, "{\"busy\":true,\"destructive_busy\":true}", SINK_WELL, true, false, true },
+        { "scans", 200, "{\"busy\":true,\"destructive_busy\":false,\"scanning\":true}", SINK_WELL, true, false, true },
+        { "not said", 200, "{}", SINK_SILENT, true, false, false },
+        { "a word for it", 200, "{\"busy\":\"false\"}", SINK_SILENT, true, false, false },
+        { "a number for it", 200, "{\"busy\":0}", SINK_SILENT, true, false, false },
+        { "null for it", 200, "{\"busy\":null}", SINK_SILENT, true, false, false },
+        { "a refusal", 400, "{\"busy\":false}", SINK_STRANGE, true, false, false },
+        { "a conflict", 409, "{\"busy\":false}", SINK_BUSY, true, false, false },
     };
     (void)state;
 
@@ -107,8 +109,9 @@ static void test_pipeline(void **state)
         struct sink_pipeline pipeline;
         struct sink_verdict verdict;
         sink_read_pipeline(&answer, &pipeline, &verdict);
-        if (verdict.scope != rows[i].scope || pipeline.busy != rows[i].busy || pipeline.recovery_required != rows[i].recovery_required)
-            fail_msg("%s: scope %d busy %d recovery %d", rows[i].why, verdict.scope, pipeline.busy, pipeline.recovery_required);
+        if (verdict.scope != rows[i].scope || pipeline.busy != rows[i].busy || pipeline.recovery_required != rows[i].recovery_required ||
+            pipeline.is_fenced != rows[i].is_fenced)
+            fail_msg("%s: scope %d busy %d recovery %d fenced %d", rows[i].why, verdict.scope, pipeline.busy, pipeline.recovery_required, pipeline.is_fenced);
         if ((verdict.scope != SINK_WELL && verdict.words[0] == '\0') || strstr(verdict.words, "PRIVATE") != NULL)
             fail_msg("%s: words \"%s\"", rows[i].why, verdict.words);
     }
