@@ -182,6 +182,60 @@ int file_lock(const char *path, int *ret_fd, struct error *err)
     return 0;
 }
 
+void file_lock_holder(const char *path, struct text *ret_words)
+{
+    char words[300] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        size = read(fd, words, sizeof words - 1);
+        words[size > 0 ? size : 0] = '\0';
+        words[strcspn(words, "\n")] = '\0';
+        (void)text_append(ret_words, words[0] != '\0' ? words : "another process");
+    }
+    (void)close(fd);
+}
+
+static int open_nameless(const char *folder)
+{
+    AUTO_STRING char *name = mem_format("%s/.memory-connector-XXXXXX", folder);
+    int fd = -1;
+
+#ifdef O_TMPFILE
+    fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+#endif
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        (void)unlink(name);
+    return fd;
+}
+
+int file_try_folder(const char *folder, struct error *err)
+{
+    char bytes[4096] = "";
+    int fd = open_nameless(folder);
+    const char *what = "written";
+    int failure = 0;
+
+    if (fd < 0)
+        return error_set(err, ERROR_IO, "no file can be made in %s: %s%s", folder, strerror(errno), remedy_for(errno));
+    if (write_all(fd, bytes, sizeof bytes) < 0) {
+        failure = errno;
+    } else if (fsync(fd) < 0) {
+        failure = errno;
+        what = "synced to the disk (fsync)";
+    }
+    (void)close(fd);
+    if (failure != 0)
+        return error_set(err, ERROR_IO, "a file in %s cannot be %s: %s%s", folder, what, strerror(failure), remedy_for(failure));
+    return 0;
+}
+
 int64_t file_free_bytes(const char *folder)
 {
     struct statvfs found;

@@ -22,6 +22,12 @@ int file_replace(const char *path, const void *bytes, size_t size, unsigned mode
  * the file. -1 with ERROR_CONFLICT and the holder's words when somebody has it. *ret_fd is kept open for as long as the lock. */
 int file_lock(const char *path, int *ret_fd, struct error *err);
 
+/* Who holds it, as file_lock wrote it down, without taking or making it: "" when nobody does. The look is a shared lock for a moment. */
+void file_lock_holder(const char *path, struct text *ret_words);
+
+/* Can a file be made in this folder, written and synced? Leaves nothing behind (Linux: it never has a name). -1 with ERROR_IO and the remedy. */
+int file_try_folder(const char *folder, struct error *err);
+
 int64_t file_free_bytes(const char *folder); /* for unprivileged users; -1 when unknown */
 bool file_is_readable_by_others(const char *path); /* by everybody; a group may be meant to (0640 root:memory-connector) */
 

@@ -41,6 +41,10 @@ bool state_has_uncommitted(const struct state *state);
  * length it is let go, so that strangers (a checkpoint by hand) are not held up. What is uncommitted stays as it is. NULL: nothing. */
 void state_rest(struct state *state);
 
+/* Without opening or making anything: the folder that its files are in (owned by the caller), and who writes it now, "" when nobody does. */
+char *state_folder(const struct state_settings *settings);
+void state_holder(const struct state_settings *settings, struct text *ret_words);
+
 /* Disk: true while there is less than reserve_bytes left where the state lives. */
 bool state_disk_is_short(const struct state *state, int64_t reserve_bytes);
 

@@ -32,9 +32,14 @@ static void wait_ms(int64_t ms)
     (void)nanosleep(&pause, NULL);
 }
 
+static char *lock_path(const char *path, bool is_folder)
+{
+    return mem_format(is_folder ? "%s/lock" : "%s.lock", path);
+}
+
 static int take_lock(struct state *state, int64_t wait_ms_left, struct error *err)
 {
-    AUTO_STRING char *lock = mem_format(state->folder != NULL && strcmp(state->folder, state->path) == 0 ? "%s/lock" : "%s.lock", state->path);
+    AUTO_STRING char *lock = lock_path(state->path, state->folder != NULL && strcmp(state->folder, state->path) == 0);
     int64_t step_ms = LOCK_STEP_FIRST_MS;
 
     for (;;) {
@@ -311,11 +316,23 @@ int state_open(const struct state_settings *settings, struct state **ret_state, 
     return state_open_with(settings, state_migrations, state_migration_count, ret_state, err);
 }
 
+char *state_folder(const struct state_settings *settings)
+{
+    return settings->backend == STATE_JSON ? mem_copy_string(settings->path) : state_file_folder(settings->path);
+}
+
+void state_holder(const struct state_settings *settings, struct text *ret_words)
+{
+    AUTO_STRING char *lock = lock_path(settings->path, settings->backend == STATE_JSON);
+
+    file_lock_holder(lock, ret_words);
+}
+
 int state_lock_place(const struct state_settings *settings, struct state **ret_place, struct error *err)
 {
     AUTO(state) struct state *place = state_new(settings);
 
-    place->folder = settings->backend == STATE_JSON ? mem_copy_string(settings->path) : state_file_folder(settings->path);
+    place->folder = state_folder(settings);
     if (file_make_folder(place->folder, err) < 0 || take_lock(place, settings->lock_wait_ms, err) < 0)
         return -1;
     *ret_place = TAKE(place);

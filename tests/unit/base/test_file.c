@@ -151,6 +151,46 @@ static void test_lock(void **state)
     (void)close(second);
 }
 
+/* Whoever looks takes and makes nothing. */
+static void test_who_holds_a_lock(void **state)
+{
+    AUTO_STRING char *path = path_of("watched");
+    AUTO_DONE(text) struct text words = { 0 };
+    struct error err = { 0 };
+    char who[64];
+    int fd = -1;
+    (void)state;
+
+    text_init(&words, 0);
+    file_lock_holder(path, &words);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_string_equal(words.data, "");
+    assert_int_equal(file_lock(path, &fd, &err), 0);
+    file_lock_holder(path, &words);
+    (void)snprintf(who, sizeof who, "process %ld on ", (long)getpid());
+    assert_ptr_equal(strstr(words.data, who), words.data);
+    (void)close(fd);
+    text_clear(&words);
+    file_lock_holder(path, &words);
+    assert_string_equal(words.data, ""); /* the words of the last holder stand in the file, and mean nothing */
+}
+
+static void test_a_folder_is_tried(void **state)
+{
+    AUTO_STRING char *inside = path_of("tried");
+    AUTO_STRING char *missing = path_of("missing");
+    struct error err = { 0 };
+    (void)state;
+
+    assert_int_equal(file_make_folder(inside, &err), 0);
+    assert_int_equal(file_try_folder(inside, &err), 0);
+    assert_int_equal(rmdir(inside), 0); /* nothing was left in it */
+    assert_int_equal(file_try_folder(missing, &err), -1);
+    assert_int_equal(err.kind, ERROR_IO);
+    assert_non_null(strstr(err.message, missing));
+    assert_int_equal(file_try_folder("/proc", NULL), -1);
+}
+
 static void test_who_may_read(void **state)
 {
     static const struct { const char *why; mode_t mode; bool want; } rows[] = {
@@ -178,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_replace_keeps_the_last_good_one),
         cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_who_holds_a_lock),
+        cmocka_unit_test(test_a_folder_is_tried),
         cmocka_unit_test(test_who_may_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
