@@ -243,7 +243,7 @@ static void bind_tree(struct config *config, const struct config_request *reques
     config_choose_schedules(&config->connectors, config->tree, problems);
     config_check(config, config->tree, problems);
     if (binder.has_plain_secret && request->text == NULL && file_is_readable_by_others(config->file))
-        config_warning(problems, NULL, "", "%s: holds keys and is readable by everybody: chmod 600 it", config->file);
+        config_warn_of_open_file(problems, NULL, "", config->file);
 }
 
 int config_load(const struct config_request *request, struct config **ret_config, struct config_problems *problems, struct error *err)

@@ -107,6 +107,7 @@ struct config_problem {
     size_t line, column;           /* from 1; 0: none */
     char *path, *message;          /* raw */
     bool is_warning;
+    char *open_file;               /* the warning is that everybody can read this file with keys in it; NULL: it is another one */
 };
 
 struct config_problems {

@@ -125,7 +125,7 @@ static void bind_secret_file(struct config_binder *binder, const struct field *f
         config_error(binder->problems, node, full, "stands beside %s: give one of the two", field->name);
     } else if (says_something(node)) {
         if (read_secret(binder, field, record, node->text, node, full) && file_is_readable_by_others(node->text))
-            config_warning(binder->problems, node, full, "the file %s is readable by everybody: chmod 600 it", node->text);
+            config_warn_of_open_file(binder->problems, node, full, node->text);
     } else if (!says_something(direct) && (credential = credential_of(binder, path, field->name)) != NULL) {
         struct node place = { .source = credential };
         (void)read_secret(binder, field, record, credential, &place, full);

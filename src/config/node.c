@@ -224,6 +224,15 @@ void config_warning(struct config_problems *problems, const struct node *node, c
     va_end(args);
 }
 
+void config_warn_of_open_file(struct config_problems *problems, const struct node *node, const char *path, const char *file)
+{
+    size_t before = problems->count;
+
+    config_warning(problems, node, path, "%s: holds keys and is readable by everybody: chmod 600 it", file);
+    if (problems->count > before)
+        problems->items[before].open_file = mem_copy_string(file);
+}
+
 void config_problems_done(struct config_problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++) {
@@ -231,6 +240,7 @@ void config_problems_done(struct config_problems *problems)
         mem_free(problems->items[i].source);
         mem_free(problems->items[i].path);
         mem_free(problems->items[i].message);
+        mem_free(problems->items[i].open_file);
     }
     mem_free(problems->items);
     *problems = (struct config_problems){ 0 };

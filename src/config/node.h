@@ -38,6 +38,8 @@ int node_parse_yaml(const char *file, const char *text, size_t size, struct node
 /* What is wrong with the node, and at which path; both may be missing (NULL, ""). */
 void config_error(struct config_problems *problems, const struct node *node, const char *path, const char *format, ...) MC_PRINTF(4, 5);
 void config_warning(struct config_problems *problems, const struct node *node, const char *path, const char *format, ...) MC_PRINTF(4, 5);
+/* Everybody can read that file, and it holds keys. */
+void config_warn_of_open_file(struct config_problems *problems, const struct node *node, const char *path, const char *file);
 
 /* The environment: variables[] ("NAME=value", NULL-terminated, borrowed), over those of a .env file. */
 struct config_environment {
