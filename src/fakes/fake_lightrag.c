@@ -3,6 +3,7 @@
 #include "fakes/fake_lightrag_internal.h"
 
 #include "base/mem.h"
+#include "base/time_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,9 +109,9 @@ static void answer_pipeline(struct fake_lightrag *fake, const struct fake_reques
                              busy, fake->settings.is_14 ? ",\"autoscanned\":false,\"request_pending\":false}" : "");
     if (!fake->settings.is_14)
         (void)text_append_format(&answer->body,
-                                 ",\"recovery_required\":false,\"recovery_kind\":null,\"recovery_message\":null,\"destructive_busy\":%s,\"scanning\":false,"
+                                 ",\"recovery_required\":%s,\"recovery_kind\":null,\"recovery_message\":null,\"destructive_busy\":%s,\"scanning\":false,"
                                  "\"pending_enqueues\":%lld}",
-                                 fake_store_is_deleting(fake) ? "true" : "false", (long long)fake->task_count);
+                                 fake->wants_recovery ? "true" : "false", fake_store_is_deleting(fake) ? "true" : "false", (long long)fake->task_count);
 }
 
 static bool has_key(struct fake_lightrag *fake, const struct fake_request *request)
@@ -268,6 +269,17 @@ static void drop(struct fake_lightrag *fake, const struct fake_request *request,
     answer->fault = HTTP_SERVER_DROP;
 }
 
+/* Else the server's library tells the true time. */
+static void shift_date(const struct fake_lightrag *fake, struct http_server_answer *answer)
+{
+    char date[TIME_TEXT_SIZE];
+
+    if (fake->date_shift_s == 0)
+        return;
+    time_text_http_date(fake->now_ms + fake->date_shift_s * 1000, date);
+    http_server_add_header(answer, "Date", date);
+}
+
 void fake_lightrag_handle(void *context, int64_t now_ms, const struct fake_request *request, struct http_server_answer *answer)
 {
     struct fake_lightrag *fake = context;
@@ -283,6 +295,7 @@ void fake_lightrag_handle(void *context, int64_t now_ms, const struct fake_reque
         else
             dispatch(fake, request, answer);
         drop(fake, request, answer);
+        shift_date(fake, answer);
     }
     fake_disk_flush(fake);
 }

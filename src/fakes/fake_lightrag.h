@@ -26,6 +26,8 @@
  *   account NAME:PASSWORD  from now on an account is wanted (or the key); token_life_s N: tokens are good for so long (2 days); token_series N: tokens
  *                       of another series are none, as after a change of the server's secret; renews_token true: past half of its life a token is answered
  *                       with x-new-token, once
+ *   date_shift_s N      the Date of answers is ahead of the clock by so much, or behind it
+ *   recovery true       1.5: the pipeline says that it must be recovered
  *   workspace W, core_version V, api_key K  from now on; with wipe: another server behind the same address */
 #ifndef MC_FAKES_FAKE_LIGHTRAG_H
 #define MC_FAKES_FAKE_LIGHTRAG_H

@@ -8,7 +8,7 @@
 
 struct knob { const char *name; int64_t *number; char **word; bool *is_on; };
 struct deed { int64_t busy_ms; bool restart, wipe; };   /* what happens once, after all knobs are turned */
-enum { KNOBS_MAXIMUM = 32 };
+enum { KNOBS_MAXIMUM = 40 };
 
 static size_t list_knobs(struct fake_lightrag *fake, struct deed *deed, struct knob knobs[KNOBS_MAXIMUM])
 {
@@ -25,7 +25,7 @@ static size_t list_knobs(struct fake_lightrag *fake, struct deed *deed, struct k
         { "latency_ms", &fake->latency_ms, NULL, NULL }, { "restart", NULL, NULL, &deed->restart }, { "wipe", NULL, NULL, &deed->wipe },
         { "workspace", NULL, &fake->workspace, NULL }, { "core_version", NULL, &fake->core_version, NULL }, { "api_key", NULL, &fake->api_key, NULL },
         { "account", NULL, &fake->account, NULL }, { "token_life_s", &fake->token_life_s, NULL, NULL }, { "token_series", &fake->token_series, NULL, NULL },
-        { "renews_token", NULL, NULL, &fake->renews_token },
+        { "renews_token", NULL, NULL, &fake->renews_token }, { "recovery", NULL, NULL, &fake->wants_recovery }, { "date_shift_s", &fake->date_shift_s, NULL, NULL },
     };
     _Static_assert(ARRAY_LENGTH(all) <= KNOBS_MAXIMUM, "too many knobs");
 

@@ -85,7 +85,8 @@ struct fake_lightrag {
     int64_t fail_times, drop_every, drop_times, lost_deletes, fault_times, fault_status;
     bool fault_html;
     int64_t token_life_s, token_series, wrong_logins, login_locked_ms, logins;
-    bool renews_token;
+    bool renews_token, wants_recovery;
+    int64_t date_shift_s;
     int64_t blocked_until_ms;
     char header[500];
 
