@@ -384,6 +384,16 @@ int cli_flush(struct cli *cli, struct error *err)
     return 0;
 }
 
+int cli_worst_code(const bool seen[ERROR_KINDS])
+{
+    static const enum error_kind order[] = { ERROR_IO, ERROR_CONFIG, ERROR_DENIED, ERROR_UNREACHABLE, ERROR_LATER, ERROR_FAILED };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
+        if (seen[order[i]])
+            return error_exit_code(order[i]);
+    return 0;
+}
+
 int cli_fail(struct cli *cli, const struct error *err)
 {
     int code = error_exit_code(err->kind);

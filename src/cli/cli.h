@@ -18,7 +18,7 @@ enum option_id {
     OPTION_CONNECTOR, OPTION_ALL, OPTION_WAIT, OPTION_DRY_RUN, OPTION_LIMIT, OPTION_RANGE, OPTION_MAX_ITEMS, OPTION_JSON_LINES, OPTION_LOCK_WAIT,
     OPTION_MEMORY_URL, OPTION_CONTEXT_ID, OPTION_LIGHTRAG_URL, OPTION_MEMORY_KEY_FILE, OPTION_LIGHTRAG_KEY_FILE, OPTION_API_URL, OPTION_API_KEY,
     OPTION_LIGHTRAG_WORKSPACE, OPTION_CLASS, OPTION_ID, OPTION_SINCE, OPTION_YES, OPTION_SHOW_CONTENT, OPTION_CLOSED, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_BACKFILL,
-    OPTION_COUNT, OPTION_TZ, OPTION_FROM, OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_REASON, OPTION_UNTIL, OPTION_TEXT, OPTION_ENTITY, OPTION_MEMORY, OPTION_FORCE, OPTION_TO, OPTION_ORIGIN,
+    OPTION_COUNT, OPTION_TZ, OPTION_FROM, OPTION_API_ONLY, OPTION_SCHEDULER_ONLY, OPTION_HOST, OPTION_PORT, OPTION_REASON, OPTION_UNTIL, OPTION_TEXT, OPTION_ENTITY, OPTION_MEMORY, OPTION_FORCE, OPTION_TO, OPTION_ORIGIN, OPTION_ONLINE,
     OPTIONS
 };
 
@@ -70,6 +70,8 @@ int cli_main(int argc, char **argv);
 /* Loads the configuration, opens the log, shows problems. 0 or -1. */
 int cli_load_config(struct cli *cli, struct error *err);
 int cli_open_log(struct cli *cli, struct error *err);
+/* How it ends when several things went wrong: the first that applies of 74, 78, 77, 69, 75 and 1; 0: nothing did. */
+int cli_worst_code(const bool seen[ERROR_KINDS]);
 /* Shows the error (text on stderr, or JSON) and gives its exit code. */
 int cli_fail(struct cli *cli, const struct error *err);
 /* The connector named by -c or a word (one at most); ERROR_USAGE when it is unknown. *ret_index SIZE_MAX: none named. */
@@ -127,6 +129,7 @@ int command_init(struct cli *cli);
 int command_config_show(struct cli *cli);
 int command_config_schema(struct cli *cli);
 int command_config_check(struct cli *cli);
+int command_doctor(struct cli *cli);
 int command_demo(struct cli *cli);
 int command_version(struct cli *cli);
 int command_help(struct cli *cli);

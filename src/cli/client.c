@@ -108,6 +108,12 @@ static void append_path(struct text *out, const char *path, const char *name)
 
 int client_call(struct cli *cli, const char *method, const char *path, const char *name, const char *body, struct client_answer *ret_answer, struct error *err)
 {
+    return client_call_within(cli, CALL_TIMEOUT_MS, method, path, name, body, ret_answer, err);
+}
+
+int client_call_within(struct cli *cli, int64_t timeout_ms, const char *method, const char *path, const char *name, const char *body, struct client_answer *ret_answer,
+                       struct error *err)
+{
     AUTO(http_client) struct http_client *client = NULL;
     AUTO_STRING char *base = client_url(cli);
     AUTO_STRING char *key = mem_format("X-API-Key: %s", cli->config->api.key);
@@ -116,7 +122,7 @@ int client_call(struct cli *cli, const char *method, const char *path, const cha
     struct exchange exchange = { .cli = cli, .url = base, .connector = name, .answer = ret_answer, .err = err };
     struct http_request request = {
         .method = method, .headers = headers, .body = body, .body_size = body != NULL ? strlen(body) : 0, .connect_timeout_ms = 3000,
-        .timeout_ms = CALL_TIMEOUT_MS, .answer_maximum = ANSWER_MAXIMUM, .owner = &exchange, .on_done = on_done,
+        .timeout_ms = timeout_ms, .answer_maximum = ANSWER_MAXIMUM, .owner = &exchange, .on_done = on_done,
     };
     http_id id;
 

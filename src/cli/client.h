@@ -21,6 +21,10 @@ char *client_url(const struct cli *cli);
  * ERROR_FAILED; ret_answer then has the problem where one came. */
 int client_call(struct cli *cli, const char *method, const char *path, const char *name, const char *body, struct client_answer *ret_answer, struct error *err);
 
+/* The same with another patience than 15 s. */
+int client_call_within(struct cli *cli, int64_t timeout_ms, const char *method, const char *path, const char *name, const char *body, struct client_answer *ret_answer,
+                       struct error *err);
+
 /* Members of an answer; missing: "", -1, false. */
 const char *client_text(yyjson_val *object, const char *key);
 int64_t client_integer(yyjson_val *object, const char *key);

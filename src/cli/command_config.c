@@ -43,6 +43,8 @@ static int write_new(const char *path, const struct text *sample, bool over, str
 static void say_next(struct cli *cli, const char *path)
 {
     bool is_found = strcmp(path, "config.yaml") == 0;
+    const char *option = is_found ? "" : " --config ";
+    const char *name = is_found ? "" : path;
 
     (void)text_append_format(&cli->out,
                              "%s is written. Next:\n"
@@ -50,8 +52,9 @@ static void say_next(struct cli *cli, const char *path)
                              "     connectors.context_id; keys go into MEMORY_API_KEY and LIGHTRAG_API_KEY, or a file\n"
                              "     .env beside it\n"
                              "  2. memory-connector%s%s config check\n"
-                             "  3. memory-connector%s%s sync --wait\n",
-                             path, is_found ? "" : " --config ", is_found ? "" : path, is_found ? "" : " --config ", is_found ? "" : path);
+                             "  3. memory-connector%s%s doctor\n"
+                             "  4. memory-connector%s%s sync --wait\n",
+                             path, option, name, option, name, option, name);
 }
 
 int command_init(struct cli *cli)

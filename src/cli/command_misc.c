@@ -1,5 +1,6 @@
 /* command_misc.c - version and config check. */
 #include "cli/cli.h"
+#include "cli/doctor.h"
 
 #include "base/http_client.h"
 #include "base/mem.h"
@@ -49,34 +50,80 @@ static void write_problems(struct json_writer *writer, const struct config_probl
     json_write_close(writer);
 }
 
-int command_config_check(struct cli *cli)
+static void write_check(struct cli *cli, const struct examination *examination, bool is_online)
 {
-    struct config_request request = { .file = cli->values[OPTION_CONFIG], .state_path = cli->values[OPTION_STATE] };
-    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
     struct json_writer writer;
-    struct error err = { 0 };
-    int result = config_load(&request, &cli->config, &problems, &err);
-    int code = result < 0 ? error_exit_code(err.kind) : 0;
 
-    if (result == 0 && cli->config->file[0] == '\0') {
-        (void)error_set(&err, ERROR_CONFIG, "there is no configuration file; \"memory-connector help\" says where one is looked for");
-        return cli_fail(cli, &err);
-    }
-    if (cli->json) {
-        cli_begin_json(cli, &writer, "config-check");
-        json_write_bool(&writer, "valid", result == 0);
-        write_problems(&writer, &problems, false);
-        write_problems(&writer, &problems, true);
-        if (result < 0 && problems.errors == 0)
-            json_write_string(&writer, "error", err.message);
-        cli_end_json(cli, &writer);
-        return code;
-    }
-    for (size_t i = 0; i < problems.count; i++)
-        (void)fprintf(stderr, "%s%s\n", problems.items[i].is_warning ? "warning: " : "", problems.items[i].text);
-    if (result < 0)
-        return cli_fail(cli, &err);
+    cli_begin_json(cli, &writer, "config-check");
+    json_write_bool(&writer, "valid", examination->config_error.kind == ERROR_NONE);
+    write_problems(&writer, &examination->problems, false);
+    write_problems(&writer, &examination->problems, true);
+    if (examination->config_error.kind != ERROR_NONE && examination->problems.errors == 0)
+        json_write_string(&writer, "error", examination->config_error.message);
+    if (is_online)
+        doctor_write(&writer, &examination->doctor);
+    cli_end_json(cli, &writer);
+}
+
+static int say_check(struct cli *cli, const struct examination *examination)
+{
+    for (size_t i = 0; i < examination->problems.count; i++)
+        (void)fprintf(stderr, "%s%s\n", examination->problems.items[i].is_warning ? "warning: " : "", examination->problems.items[i].text);
+    if (examination->config_error.kind != ERROR_NONE)
+        return cli_fail(cli, &examination->config_error);
     (void)text_append_format(&cli->out, "%s is good: %zu connector%s; state in %s\n", cli->config->file, cli->config->connectors.count,
                              cli->config->connectors.count == 1 ? "" : "s", cli->config->state_path);
     return 0;
+}
+
+/* As a sync would end. */
+static int code_of(const struct doctor *doctor)
+{
+    bool seen[ERROR_KINDS] = { false };
+
+    for (size_t i = 0; i < doctor->count; i++)
+        seen[doctor->items[i].kind] = true;
+    return cli_worst_code(seen);
+}
+
+static int check_online(struct cli *cli, struct examination *examination)
+{
+    struct error err = { 0 };
+
+    if (cli_open_log(cli, &err) < 0)
+        return cli_fail(cli, &err);
+    examination_begin(examination);
+    if (!cli->json && cli_flush(cli, &err) < 0) /* what is known already; servers may take their time */
+        return cli_fail(cli, &err);
+    if (examine_servers(examination, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json) {
+        write_check(cli, examination, true);
+    } else {
+        doctor_print(cli, &examination->doctor, 0);
+        doctor_print_counts(cli, &examination->doctor);
+    }
+    return code_of(&examination->doctor);
+}
+
+int command_config_check(struct cli *cli)
+{
+    struct config_request request = { .file = cli->values[OPTION_CONFIG], .state_path = cli->values[OPTION_STATE] };
+    AUTO_DONE(examination) struct examination examination = { .cli = cli };
+    bool is_online = cli->values[OPTION_ONLINE] != NULL;
+    int result = config_load(&request, &cli->config, &examination.problems, &examination.config_error);
+    int code = result < 0 ? error_exit_code(examination.config_error.kind) : 0;
+
+    if (result == 0 && cli->config->file[0] == '\0') {
+        struct error err = { 0 };
+        (void)error_set(&err, ERROR_CONFIG, "there is no configuration file; \"memory-connector help\" says where one is looked for");
+        return cli_fail(cli, &err);
+    }
+    if (!cli->json && (code = say_check(cli, &examination)) != 0)
+        return code;
+    if (result == 0 && is_online)
+        return check_online(cli, &examination);
+    if (cli->json)
+        write_check(cli, &examination, false);
+    return code;
 }

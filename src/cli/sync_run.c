@@ -158,12 +158,12 @@ static void print_end(struct sync_job *job, const struct sync_outcome *outcomes,
 
 int sync_exit_code(const struct sync_outcome *outcomes, size_t count)
 {
-    static const enum error_kind order[] = { ERROR_IO, ERROR_CONFIG, ERROR_DENIED, ERROR_UNREACHABLE, ERROR_LATER, ERROR_FAILED };
+    bool seen[ERROR_KINDS] = { false };
 
-    for (size_t k = 0; k < ARRAY_LENGTH(order); k++)
-        for (size_t i = 0; i < count; i++)
-            if (outcomes[i].error_kind == order[k])
-                return error_exit_code(order[k]);
+    for (size_t i = 0; i < count; i++)
+        seen[outcomes[i].error_kind] = true;
+    if (cli_worst_code(seen) != 0)
+        return cli_worst_code(seen);
     for (size_t i = 0; i < count; i++)
         if (outcomes[i].result == RUN_FAILED || outcomes[i].result == RUN_INTERRUPTED)
             return 1;

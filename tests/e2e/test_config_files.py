@@ -63,14 +63,16 @@ def test_from_init_to_the_first_sync(program, fake):
     source, target = fake("memory-api", "--count", "12"), fake("lightrag")
     said = program.run("init", check=0).stdout
     path = program.folder / "config.yaml"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and "config check" in said and "sync --wait" in said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and all(words in said for words in ("config check", "doctor", "sync --wait"))
     for setting in ("memory_api.url", "lightrag.api.url", "connectors.context_id", ".env"):
         assert setting in said
     assert "is there already" in program.run("init", check=5).stderr
     text = path.read_text().replace("http://127.0.0.1:8080", source.url).replace("http://localhost:9621", target.url).replace("CTX123", "mine")
     path.write_text(text)
     assert "is good: 1 connector" in program.run("config", "check", check=0).stdout
-    program.run("sync", "--wait", env={"MEMORY_CONNECTOR_STATE__DISK_RESERVE": "0"}, check=0)
+    program.env.update(MEMORY_CONNECTOR_STATE__DISK_RESERVE="0", MEMORY_CONNECTOR_API__ENABLED="false")
+    assert " 0 failed" in program.run("doctor", check=0).stdout
+    program.run("sync", "--wait", check=0)
     assert target.ledger()["processed"] == 12
     program.run("init", "--force", check=0)
     assert path.read_text() == (ROOT / "configs" / "config.yaml").read_text()

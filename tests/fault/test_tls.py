@@ -13,11 +13,11 @@ from conftest import QUICK, e2e, whole
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="SKIPPED LOUDLY: openssl is not here: no certificate was made")
 
 
-def certificate(folder, name, *, host="127.0.0.1", is_past=False):
+def certificate(folder, name, *, host="127.0.0.1", is_past=False, days=30):
     key, made = folder / f"{name}.key", folder / f"{name}.pem"
     alt = f"IP:{host}" if host[0].isdigit() else f"DNS:{host}"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", made, "-subj", f"/CN={host}",
-                    "-addext", f"subjectAltName={alt}", "-days", "30"], check=True, capture_output=True)
+                    "-addext", f"subjectAltName={alt}", "-days", str(days)], check=True, capture_output=True)
     if is_past:  # openssl req knows only days from now on
         request = folder / f"{name}.csr"
         subprocess.run(["openssl", "req", "-new", "-key", key, "-out", request, "-subj", f"/CN={host}"], check=True, capture_output=True)
