@@ -126,6 +126,7 @@ static const struct api_member places_members[] = {
     { .name = "skipped", .type = API_INTEGER, .help = "Without words." },
     { .name = "removing", .type = API_INTEGER, .help = "Their rows at LightRAG are being deleted." },
     { .name = "gone", .type = API_INTEGER, .help = "Removed for good." },
+    { .name = "trusted", .type = API_INTEGER, .help = "Imported from an earlier program as sent; not proven." },
 };
 SCHEMA(places_schema, "MemoryCounts", places_members, .help = "How many memories are where.");
 
@@ -183,7 +184,7 @@ SCHEMA(status_schema, "Status", status_members, .help = "How a connector stands.
     { .name = "context", .type = API_TEXT, .help = "Its context there." },                                                                             \
     { .name = "status", .type = API_TEXT, .choices = memory_states, .help = "flying: in a batch under way." },                                         \
     { .name = "document", .type = API_TEXT, .help = "Its document's name at LightRAG: file_path there." },                                             \
-    { .name = "revision", .type = API_TEXT, .help = "As it stands in the first line of the document." },                                               \
+    { .name = "revision", .type = API_TEXT, .is_null_too = true, .help = "As it stands in the document's first line; null: trusted, not known." },           \
     { .name = "arrived", .type = API_TIME, .is_null_too = true, .help = "When it was first seen in this revision." },                                  \
     { .name = "not_before", .type = API_TIME, .is_null_too = true, .help = "Not sent earlier." },                                                      \
     { .name = "attempts", .type = API_INTEGER, .help = "Failed processings so far." },                                                                 \

@@ -62,7 +62,7 @@ static void write_memory(struct json_writer *writer, const struct memory_row *ro
     json_write_bytes(writer, "context", stream->context, strlen(stream->context));
     json_write_string(writer, "status", memory_state_name(row->state));
     json_write_bytes(writer, "document", name.data, name.size);
-    json_write_string(writer, "revision", revision);
+    json_write_string(writer, "revision", row->state != MEMORY_TRUSTED ? revision : NULL);
     json_write_time(writer, "arrived", row->arrived_ms);
     json_write_time(writer, "not_before", row->not_before_ms > 0 ? row->not_before_ms : -1);
     json_write_integer(writer, "attempts", row->attempts);

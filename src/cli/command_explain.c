@@ -209,10 +209,12 @@ static void explain_in_words(struct cli *cli, const struct life *life)
     (void)text_append_format(out, found->version.size > 0 ? ", LightRAG %s\n" : "%s\n", found->version.data);
     say(out, "address", found->address.data, found->address.size);
     say(out, "document", found->name.data, found->name.size);
-    say_string(out, "doc id", found->doc_id[0] != '\0' ? found->doc_id : "not known (LightRAG 1.4 makes it from the text, and none is kept)");
+    say_string(out, "doc id", found->doc_id[0] != '\0'         ? found->doc_id
+                              : row->state == MEMORY_TRUSTED ? "not known (an earlier program made the document, under no name that tells the memory)"
+                                                             : "not known (LightRAG 1.4 makes it from the text, and none is kept)");
     if (found->first_ms > 0)
         say_time(out, "first seen", found->first_ms);
-    (void)text_append_format(out, "  %-10s %s", "revision", mark);
+    (void)text_append_format(out, "  %-10s %s", "revision", row->state != MEMORY_TRUSTED ? mark : "not known");
     if (row->text_size > 0)
         (void)text_append_format(out, ", %lld bytes of text", (long long)row->text_size);
     (void)text_append_char(out, '\n');
@@ -291,7 +293,7 @@ static void explain_in_json(struct cli *cli, const struct life *life, const stru
     cli_begin_json(cli, &writer, "explain");
     found_write(&writer, found);
     sha256_hex(row->revision, SHA256_SIZE, hex);
-    json_write_string(&writer, "revision", hex);
+    json_write_string(&writer, "revision", row->state != MEMORY_TRUSTED ? hex : NULL);
     json_write_time(&writer, "first_seen", found->first_ms > 0 ? found->first_ms : -1);
     json_write_time(&writer, "since", row->arrived_ms);
     json_write_integer(&writer, "text_bytes", row->text_size);

@@ -198,6 +198,7 @@ static void append_places(const struct cli *cli, const struct standing *standing
     const int64_t *memories = standing->counts.memories;
     const struct { const char *words; int64_t count; enum tone tone; } places[] = {
         { "in the graph, proven", memories[MEMORY_DONE], TONE_GOOD },
+        { "trusted: sent by an earlier program, not proven", memories[MEMORY_TRUSTED], TONE_FAINT },
         { "stored at LightRAG, not yet processed", standing->flying[BATCH_STORED], TONE_WAIT },
         { "accepted, not proven to be stored", standing->flying[BATCH_ACCEPTED], TONE_WAIT },
         { "sent, answer unclear: looked up first", standing->flying[BATCH_SENDING], TONE_WAIT },

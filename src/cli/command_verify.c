@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAMES_SHOWN = 20 };
+enum { NAMES_SHOWN = 20, PARTLY = 3 };
 
 struct errand {
     struct cli *cli;
@@ -236,9 +236,15 @@ int command_forget(struct cli *cli)
         json_write_string(&writer, "connector", receipt.connector);
         json_write_string(&writer, "document", receipt.name);
         json_write_integer(&writer, "deleted_rows", receipt.deleted_rows);
-        json_write_bool(&writer, "gone", true);
-        json_write_time(&writer, "proven", clock_wall_ms());
+        json_write_bool(&writer, "gone", !receipt.was_trusted);
+        json_write_bool(&writer, "was_trusted", receipt.was_trusted);
+        json_write_time(&writer, "proven", receipt.was_trusted ? -1 : clock_wall_ms());
         cli_end_json(cli, &writer);
+    } else if (receipt.was_trusted) {
+        (void)text_append(&cli->out, "forgotten here, not proven to be gone: ");
+        table_append_harmless(&cli->out, receipt.name, strlen(receipt.name));
+        (void)text_append(&cli->out, "\n  an earlier program was told \"accepted\" for it, and its document has no name that tells whose it is\n"
+                                     "  look for its words in LightRAG's list of documents, and delete it there\n");
     } else {
         (void)text_append(&cli->out, "gone: ");
         table_append_harmless(&cli->out, receipt.name, strlen(receipt.name));
@@ -247,5 +253,5 @@ int command_forget(struct cli *cli)
                                  "  its text and its dead letters are removed here; a tombstone stays, and a listing of the source that shows it again sends it again\n",
                                  (long long)receipt.deleted_rows, receipt.deleted_rows == 1 ? "" : "s");
     }
-    return 0;
+    return receipt.was_trusted ? PARTLY : 0;
 }

@@ -11,6 +11,7 @@ enum pull_seen {
     PULL_BACK,       /* the revision of its row, although another one or none is wanted by now */
     PULL_NEWER,      /* another revision, with a text worth sending */
     PULL_EMPTY,      /* another revision, empty or filtered */
+    PULL_FORCED,     /* a person wants it sent again (sync --force), in whatever revision it is */
     PULL_ABSENT,     /* not in two complete listings, and removing is allowed */
     PULL_SEEN
 };

@@ -139,6 +139,7 @@ enum audit_kind {
     AUDIT_ORPHAN,       /* a name of our form that the state does not know */
     AUDIT_STRANGER,     /* the name of a memory on a document that is not ours */
     AUDIT_FOREIGN,      /* documents of others */
+    AUDIT_TRUSTED,      /* TRUSTED memories: nothing at the server tells which document is theirs */
     AUDIT_KINDS
 };
 const char *audit_kind_name(enum audit_kind kind);
@@ -149,7 +150,7 @@ struct audit_result {
     bool is_complete;             /* false: the listing could not be read to its end */
     int64_t rows, done;           /* of the server; memories that should be there */
     int64_t counts[AUDIT_KINDS];
-    struct { enum audit_kind kind; char *name; } *names; /* document names, the first thousand; not of foreign ones */
+    struct { enum audit_kind kind; char *name; } *names; /* document names, the first thousand; not of foreign ones, not of trusted ones */
     size_t name_count, name_capacity;
 };
 void audit_result_done(struct audit_result *result);
@@ -189,6 +190,7 @@ struct forget_receipt {
     char connector[65];           /* "" when nobody feeds it now */
     char name[512];               /* document name */
     int64_t deleted_rows;
+    bool was_trusted;             /* what an earlier program sent of it has another name: that it is gone is not proven */
 };
 int engine_forget(struct engine *engine, const char *context, struct slice id, struct forget_receipt *ret_receipt, struct error *err);
 

@@ -35,6 +35,7 @@ struct audit {
 static const char *const kinds[AUDIT_KINDS] = {
     [AUDIT_MISSING] = "missing", [AUDIT_STALE] = "stale", [AUDIT_COPY] = "second copy", [AUDIT_UNFINISHED] = "unfinished", [AUDIT_FAILED] = "failed",
     [AUDIT_DUPLICATE] = "dup- row", [AUDIT_RETURNED] = "returned", [AUDIT_ORPHAN] = "orphan", [AUDIT_STRANGER] = "stranger", [AUDIT_FOREIGN] = "foreign",
+    [AUDIT_TRUSTED] = "trusted",
 };
 
 static const char *const advices[AUDIT_KINDS] = {
@@ -48,6 +49,7 @@ static const char *const advices[AUDIT_KINDS] = {
     [AUDIT_ORPHAN] = "a name of ours that this state does not know: left alone",
     [AUDIT_STRANGER] = "our name on a document that is not ours: left alone",
     [AUDIT_FOREIGN] = "documents of others: left alone",
+    [AUDIT_TRUSTED] = "imported as sent, and not compared; sync --force sends and proves",
 };
 
 const char *audit_kind_name(enum audit_kind kind) { return kinds[kind]; }
@@ -55,7 +57,7 @@ const char *audit_kind_advice(enum audit_kind kind) { return advices[kind]; }
 
 bool audit_kind_differs(enum audit_kind kind)
 {
-    return kind != AUDIT_FOREIGN && kind != AUDIT_FAILED;
+    return kind != AUDIT_FOREIGN && kind != AUDIT_FAILED && kind != AUDIT_TRUSTED;
 }
 
 void audit_result_done(struct audit_result *result)
@@ -226,6 +228,8 @@ static bool find_missing(void *context, const struct memory_row *memory)
     struct engine *engine = audit->target->engine;
     const struct stream_run *stream;
 
+    if (memory->target == audit->target->row.target && memory->state == MEMORY_TRUSTED)
+        audit->result.counts[AUDIT_TRUSTED]++;
     if (memory->target != audit->target->row.target || memory->state != MEMORY_DONE)
         return true;
     audit->result.done++;

@@ -271,10 +271,14 @@ static bool is_nowhere(const struct memory_row *known)
            (known->state == MEMORY_QUEUED && known->batch == 0);
 }
 
-/* Once in a run, however often it lists: what a run has replaced came later than its start. */
+/* Once in a run, however often it lists: what a run has replaced came later than its start, and what was trusted is so no more. */
 static bool is_forced(const struct run *run, const struct memory_row *known, const uint8_t revision[SHA256_SIZE])
 {
-    return run->options.force && known->state == MEMORY_DONE && known->arrived_ms < run->row.started_ms && memcmp(known->revision, revision, SHA256_SIZE) == 0;
+    if (!run->options.force)
+        return false;
+    if (known->state == MEMORY_TRUSTED)
+        return run->skip == SKIP_NOT; /* whatever its revision: it was never known */
+    return known->state == MEMORY_DONE && known->arrived_ms < run->row.started_ms && memcmp(known->revision, revision, SHA256_SIZE) == 0;
 }
 
 static enum pull_seen judge_memory(struct run *run, const struct memory_row *known, const struct memory *memory, const uint8_t revision[SHA256_SIZE])
@@ -282,9 +286,9 @@ static enum pull_seen judge_memory(struct run *run, const struct memory_row *kno
     run->skip = memory_filter_judge(&connector_of(run)->filter, memory);
     if (known != NULL && is_waiting_revision(run, known, revision) != 0)
         return PULL_SAME;
+    if (known != NULL && is_forced(run, known, revision))
+        return PULL_FORCED;
     if (known != NULL && memcmp(known->revision, revision, SHA256_SIZE) == 0) {
-        if (is_forced(run, known, revision))
-            return PULL_NEWER;
         /* The filter is another one since: what was skipped is worth sending now, or for another reason not. */
         if (known->state == MEMORY_SKIPPED && (run->skip == SKIP_NOT || run->skip != (enum memory_skip)known->attempts))
             return run->skip == SKIP_NOT ? PULL_NEWER : PULL_EMPTY;
@@ -385,7 +389,7 @@ static void on_memory(struct run *run, const struct splitter_element *element, c
     }
     listing_note_time(run, memory);
     seen = judge_memory(run, found > 0 ? &known : NULL, memory, revision);
-    action = pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces || (found > 0 && is_forced(run, &known, revision)));
+    action = pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces);
     if (needs_text(action) && !render(run, memory, revision)) {
         (void)snprintf(words, sizeof words, "the template makes more than %d bytes of it", TRANSFORM_DOCUMENT_MAXIMUM);
         put_malformed(run, element, DEAD_TOO_LARGE, words);

@@ -151,7 +151,7 @@ int engine_forget(struct engine *engine, const char *context, struct slice id, s
 
     if (engine_begin(engine, &errand, err) < 0 || find_forgotten(engine, context, id, &row, &stream, err) < 0)
         return -1;
-    *ret_receipt = (struct forget_receipt){ .seq = row.seq };
+    *ret_receipt = (struct forget_receipt){ .seq = row.seq, .was_trusted = row.state == MEMORY_TRUSTED };
     (void)snprintf(ret_receipt->connector, sizeof ret_receipt->connector, "%s", stream->row.connector);
     text_clear(&engine->name);
     identity_document_name(&engine->name, stream->source, stream->context, id);

@@ -496,6 +496,8 @@ int found_read(struct state *state, int64_t seq, struct found *found, struct err
     else
         identity_document_name(&found->name, found->source.data, found->context.data, found->row.id);
     identity_address(&found->address, found->context.data, found->row.id);
+    if (found->row.state == MEMORY_TRUSTED)
+        return 0; /* no document of ours yet, and nobody knows which one the earlier program made */
     if (sink_dialect_of(found->version.data) == SINK_14)
         return doc_id_of_text(state, seq, found->doc_id, err) < 0 ? -1 : 0;
     sink_doc_id(found->name.data, found->name.size, found->doc_id);

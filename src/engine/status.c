@@ -202,6 +202,7 @@ static void write_memories(struct json_writer *writer, const struct standing *st
     json_write_integer(writer, "skipped", memories[MEMORY_SKIPPED]);
     json_write_integer(writer, "removing", memories[MEMORY_REMOVING]);
     json_write_integer(writer, "gone", memories[MEMORY_GONE]);
+    json_write_integer(writer, "trusted", memories[MEMORY_TRUSTED]);
     json_write_close(writer);
 }
 

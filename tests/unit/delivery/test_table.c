@@ -105,6 +105,31 @@ static void test_what_keep_changes(void **state)
     }
 }
 
+/* What an earlier program delivered is no business of ours until a person says so. */
+static void test_trusted_memories_are_left_alone(void **state)
+{
+    (void)state;
+    for (int seen = 0; seen < PULL_SEEN; seen++) {
+        enum pull_action want = seen == PULL_FORCED ? PULL_REPLACE : seen == PULL_ABSENT ? PULL_NOTHING : PULL_COUNT_UNCHANGED;
+        assert_int_equal(pull_decide(MEMORY_TRUSTED, (enum pull_seen)seen, true), want);
+        assert_int_equal(pull_decide(MEMORY_TRUSTED, (enum pull_seen)seen, false), want);
+    }
+}
+
+/* A person's word sends what is settled. What is under way goes on as it is, and what is dead waits for the word that is meant for it. */
+static void test_what_force_does(void **state)
+{
+    static const enum pull_action want[MEMORY_STATES] = {
+        [MEMORY_NONE] = PULL_ADD, [MEMORY_QUEUED] = PULL_COUNT_UNCHANGED, [MEMORY_FLYING] = PULL_COUNT_UNCHANGED, [MEMORY_DONE] = PULL_REMOVE_NEWER,
+        [MEMORY_DEAD] = PULL_COUNT_UNCHANGED, [MEMORY_SKIPPED] = PULL_COUNT_UNCHANGED, [MEMORY_REMOVING] = PULL_COUNT_UNCHANGED, [MEMORY_GONE] = PULL_REPLACE,
+        [MEMORY_TRUSTED] = PULL_REPLACE,
+    };
+    (void)state;
+    for (int memory = 0; memory < MEMORY_STATES; memory++)
+        for (int replaces = 0; replaces < 2; replaces++) /* also where on_update is keep */
+            assert_int_equal(pull_decide((enum memory_state)memory, PULL_FORCED, replaces == 1), want[memory]);
+}
+
 static void test_retry_limits(void **state)
 {
     static const struct { const char *why; int attempt; int64_t want; } rows[] = {
@@ -132,6 +157,8 @@ int main(void)
         cmocka_unit_test(test_trouble_of_the_target_blames_no_document),
         cmocka_unit_test(test_names_are_there),
         cmocka_unit_test(test_what_keep_changes),
+        cmocka_unit_test(test_trusted_memories_are_left_alone),
+        cmocka_unit_test(test_what_force_does),
         cmocka_unit_test(test_retry_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
