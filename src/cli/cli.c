@@ -296,6 +296,18 @@ int cli_load_config(struct cli *cli, struct error *err)
     return result < 0 ? -1 : cli_open_log(cli, err);
 }
 
+int cli_find_state(struct cli *cli, struct state_settings *ret_settings, struct error *err)
+{
+    int64_t lock_wait_ms = 0;
+
+    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, err) < 0 || cli_load_config(cli, err) < 0)
+        return -1;
+    *ret_settings = config_state(cli->config);
+    ret_settings->lock_wait_ms = lock_wait_ms;
+    ret_settings->now_ms = clock_wall_ms();
+    return 0;
+}
+
 int cli_open_reader(struct cli *cli, struct state **ret_state, struct error *err)
 {
     struct state_settings settings = config_state(cli->config);

@@ -84,6 +84,9 @@ int cli_get_time(const struct cli *cli, enum option_id id, int64_t *ret_ms, stru
 /* Opens the state to read; *ret_state NULL and 0 when there is none yet. */
 struct state;
 int cli_open_reader(struct cli *cli, struct state **ret_state, struct error *err);
+/* Loads the configuration; its state, with --lock-wait, not opened yet. */
+struct state_settings;
+int cli_find_state(struct cli *cli, struct state_settings *ret_settings, struct error *err);
 int cli_confirm(struct cli *cli, const char *question, struct error *err); /* 0: yes */
 void cli_begin_json(struct cli *cli, struct json_writer *writer, const char *kind);
 void cli_end_json(struct cli *cli, struct json_writer *writer);

@@ -1,4 +1,4 @@
-/* command_state.c - looking after the state: check, repair, export, import, migrate, cleanup. */
+/* command_state.c - looking after the state: check, repair, export, migrate, cleanup. command_import.c is its other half. */
 #include "cli/client.h"
 
 #include "base/clock.h"
@@ -10,21 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DIFFERENCES = 4, PARTLY = 3, WORDS_MAXIMUM = 20 };
+enum { DIFFERENCES = 4 };
 #define DAY_MS (24 * 3600 * (int64_t)1000)
-
-/* The state of the configuration, not opened yet. */
-static int find_state(struct cli *cli, struct state_settings *ret_settings, struct error *err)
-{
-    int64_t lock_wait_ms = 0;
-
-    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, err) < 0 || cli_load_config(cli, err) < 0)
-        return -1;
-    *ret_settings = config_state(cli->config);
-    ret_settings->lock_wait_ms = lock_wait_ms;
-    ret_settings->now_ms = clock_wall_ms();
-    return 0;
-}
 
 static int expect_there(const struct state_settings *settings, struct error *err)
 {
@@ -88,7 +75,7 @@ int command_state_check(struct cli *cli)
     struct findings findings;
     struct error err = { 0 };
 
-    if (find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
+    if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
         return cli_fail(cli, &err);
     settings.reader = true;
     if (state_open(&settings, &state, &err) < 0 || examine(cli, state, &findings, &err) < 0)
@@ -151,7 +138,7 @@ int command_state_repair(struct cli *cli)
     struct findings findings;
     struct error err = { 0 };
 
-    if (find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0 || (!dry_run && cli_confirm(cli, "Repair the state?", &err) < 0))
+    if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0 || (!dry_run && cli_confirm(cli, "Repair the state?", &err) < 0))
         return cli_fail(cli, &err);
     settings.reader = dry_run;
     if (state_open(&settings, &state, &err) < 0) {
@@ -171,7 +158,7 @@ int command_state_repair(struct cli *cli)
     return findings.count == 0 || dry_run ? 0 : repair_in_place(cli, state, &err);
 }
 
-/* ---- export, import ---- */
+/* ---- export ---- */
 
 /* Under a passing name until it is whole and synced. */
 static int export_to(struct state *state, const char *path, int64_t now_ms, struct error *err)
@@ -202,7 +189,7 @@ int command_state_export(struct cli *cli)
     struct error err = { 0 };
     int result;
 
-    if (find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
+    if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
         return cli_fail(cli, &err);
     settings.reader = true;
     if (state_open(&settings, &state, &err) < 0)
@@ -226,57 +213,6 @@ int command_state_export(struct cli *cli)
     return 0;
 }
 
-struct bad_lines {
-    const char *path;
-    int64_t count;
-};
-
-static void tell_bad_line(void *context, int64_t offset, const char *why)
-{
-    struct bad_lines *lines = context;
-
-    if (lines->count++ < WORDS_MAXIMUM)
-        (void)fprintf(stderr, "memory-connector: %s: byte %lld: %s; left out\n", lines->path, (long long)offset, why);
-}
-
-int command_state_import(struct cli *cli)
-{
-    const char *path = cli->words[0];
-    struct bad_lines lines = { .path = strcmp(path, "-") == 0 ? "standard input" : path };
-    struct state_settings settings;
-    struct state_import done;
-    struct json_writer writer;
-    struct error err = { 0 };
-    int fd, result;
-
-    if (find_state(cli, &settings, &err) < 0)
-        return cli_fail(cli, &err);
-    fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        (void)error_set(&err, ERROR_FAILED, "%s: %s", path, strerror(errno));
-        return cli_fail(cli, &err);
-    }
-    result = state_import(&settings, fd, lines.path, tell_bad_line, &lines, &done, &err);
-    if (fd != STDIN_FILENO)
-        (void)close(fd);
-    if (result < 0)
-        return cli_fail(cli, &err);
-    if (cli->json) {
-        cli_begin_json(cli, &writer, "state-import");
-        json_write_string(&writer, "state", settings.path);
-        json_write_integer(&writer, "lines", done.lines);
-        json_write_integer(&writer, "bad_lines", done.bad);
-        json_write_integer(&writer, "mended", done.mended);
-        cli_end_json(cli, &writer);
-    } else {
-        (void)text_append_format(&cli->out, "%s: %lld lines went in", settings.path, (long long)done.lines);
-        if (done.bad > 0)
-            (void)text_append_format(&cli->out, ", %lld were left out; %lld rows were given up or counted anew because of them", (long long)done.bad, (long long)done.mended);
-        (void)text_append_char(&cli->out, '\n');
-    }
-    return done.bad > 0 ? PARTLY : 0;
-}
-
 /* ---- migrate ---- */
 
 int command_state_migrate(struct cli *cli)
@@ -288,7 +224,7 @@ int command_state_migrate(struct cli *cli)
     struct error err = { 0 };
     int64_t rows;
 
-    if (find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
+    if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
         return cli_fail(cli, &err);
     there = settings;
     there.path = cli->words[0];
@@ -328,7 +264,7 @@ int command_state_cleanup(struct cli *cli)
     struct error err = { 0 };
     int64_t before_ms;
 
-    if (find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
+    if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
         return cli_fail(cli, &err);
     before_ms = settings.now_ms - cli->config->state.retention_days * DAY_MS;
     settings.reader = dry_run;

@@ -124,7 +124,7 @@ const struct command commands[] = {
       TAKES(OPTION_CONNECTOR, OPTION_REPAIR, OPTION_ACCEPT_TARGET, OPTION_LOCK_WAIT), .words_most = 1,
       .examples = { "memory-connector verify", "memory-connector verify --repair" } },
     { .name = "forget", .arguments = "CONTEXT MEMORY", .summary = "remove one memory everywhere, and prove it", .run = command_forget,
-      .details = "Its documents at LightRAG, its text and its dead letters here. The source keeps it.", TAKES(OPTION_YES, OPTION_LOCK_WAIT),
+      .details = "Its documents at LightRAG, its text and its dead letters here. The source keeps it. What an\nearlier program sent of a trusted memory has no name to find it by: exit 3 says so.", TAKES(OPTION_YES, OPTION_LOCK_WAIT),
       .words_least = 2, .words_most = 2,
       .examples = { "memory-connector forget 107677460544181387647 42", "memory-connector forget CTX 42 --yes --json" } },
     { .name = "reset", .arguments = "CONNECTOR", .summary = "forget what was processed; LightRAG keeps it", .run = command_reset,
@@ -141,9 +141,14 @@ const struct command commands[] = {
     { .name = "state export", .arguments = "FILE|-", .summary = "everything into one file, also while the service runs", .run = command_state_export,
       .details = "Lines of JSON, each with its checksum: a backup, texts included. What changes meanwhile\nis not in it.", TAKES(OPTION_FORCE), .words_least = 1, .words_most = 1,
       .examples = { "memory-connector state export backup.jsonl", "memory-connector state export - | gzip > backup.jsonl.gz" } },
-    { .name = "state import", .arguments = "FILE|-", .summary = "a new state out of an export", .run = command_state_import,
-      .details = "Of whichever backend state.backend names; nothing may be there yet. A line that is cut or\naltered is named and left out (exit 3); the rest goes in.", TAKES(OPTION_LOCK_WAIT), .words_least = 1,
-      .words_most = 1, .examples = { "memory-connector state import backup.jsonl", "memory-connector --state new.db state import backup.jsonl" } },
+    { .name = "state import", .arguments = "FILE|-", .summary = "take an export, or the state of the Go program", .run = command_state_import,
+      .details = "An export becomes a new state, in the backend that state.backend names; nothing may be\n"
+                 "there yet. What the older Go program remembers (its folder of JSON files, one of them, or\n"
+                 "its SQLite file, which is only read) goes into the state, which may be in use already, as\n"
+                 "trusted: never sent again by itself, and not proven. Its connectors are found in the\n"
+                 "configuration by their ids; -c takes another one. A line, element or row that is cut or\n"
+                 "altered is named and left out (exit 3); the rest goes in.", TAKES(OPTION_CONNECTOR, OPTION_LOCK_WAIT), .words_least = 1,
+      .words_most = 1, .examples = { "memory-connector state import backup.jsonl", "memory-connector state import ./data" } },
     { .name = "state migrate", .arguments = "PATH", .summary = "copy the state to PATH in the other backend", .run = command_state_migrate,
       .details = "Nothing is lost, in either direction. The old one stays as it was.", TAKES(OPTION_TO, OPTION_LOCK_WAIT), .words_least = 1, .words_most = 1,
       .examples = { "memory-connector state migrate ~/memories/state", "memory-connector state migrate --to sqlite state.db" } },

@@ -198,6 +198,16 @@ int engine_forget(struct engine *engine, const char *context, struct slice id, s
  * memories again, and look-ups find what is there. ERROR_LATER: some are on their way. */
 int engine_reset(struct engine *engine, size_t connector, struct slice id, int64_t *ret_count, struct error *err);
 
+/* Takes over what an earlier program delivered, as TRUSTED memories; what the state knows already stays as it is. All of it or, after a failure, nothing. */
+struct trust_list {
+    size_t connector;             /* index */
+    const char *context;          /* one of its contexts */
+    const struct slice *ids;
+    size_t count;
+    int64_t trusted, known;       /* out: taken over; known already */
+};
+int engine_trust(struct engine *engine, struct trust_list *lists, size_t count, struct error *err);
+
 /* From a signal handler or another thread: 1: no new items, finish what is in flight within shutdown_timeout; 2: end now. */
 void engine_stop(struct engine *engine, int urgency);
 

@@ -12,8 +12,7 @@
 
 enum { HEADER_SIZE = 100, APPLICATION_ID_AT = 68 }; /* sqlite.org/fileformat2.html, section 1.3 */
 
-static const char import_words[] = "it is not read by this release: its import comes with a later one. Choose another path for the state "
-                                   "(--state or state.path); what LightRAG already holds is recognised there, not sent twice";
+static const char import_words[] = "choose another path for the state (--state or state.path), then bring it over with \"memory-connector state import";
 
 char *state_file_folder(const char *path)
 {
@@ -69,7 +68,7 @@ static bool has_json(const char *folder)
 static int refuse_folder(const char *path, struct error *err)
 {
     if (has_json(path))
-        return error_set(err, ERROR_CONFIG, "state %s: a folder with JSON files, as the Go program keeps its state; %s", path, import_words);
+        return error_set(err, ERROR_CONFIG, "state %s: a folder with JSON files, as the Go program keeps its state: %s %s\"", path, import_words, path);
     return error_set(err, ERROR_CONFIG, "state %s: a folder, but the state is one file: name a file in it, such as %s/state.db", path, path);
 }
 
@@ -96,11 +95,11 @@ static int judge_header(const char *path, const unsigned char header[HEADER_SIZE
         return 0;
     if (has_magic && size == HEADER_SIZE)
         return error_set(err, ERROR_CONFIG,
-                         "state %s: a SQLite database, but not a state of memory-connector. If it is the Go program's, %s", path, import_words);
+                         "state %s: a SQLite database, but not a state of memory-connector; if it is the Go program's, %s %s\"", path, import_words, path);
     if (has_magic || application == STATE_APPLICATION_ID)
         return error_set(err, ERROR_IO, "state %s: its header is damaged. Copy the file away, then put back a backup", path);
     if (starts_as_json(header, size))
-        return error_set(err, ERROR_CONFIG, "state %s: a JSON file, as the Go program keeps its state; %s", path, import_words);
+        return error_set(err, ERROR_CONFIG, "state %s: a JSON file, as the Go program keeps its state: %s %s\"", path, import_words, path);
     return error_set(err, ERROR_CONFIG, "state %s: not a state of memory-connector", path);
 }
 

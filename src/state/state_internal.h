@@ -10,6 +10,7 @@
  *     state_read.c       look-ups and lists of memories and batches; state_read_rows.c: of everything else
  *     state_json.c       the other backend: a folder of text files; state_json_folder.c: their names; state_dump.c, state_rows.c: their lines
  *     state_trace.c      the way back: what a name, a track or a batch had to do with which memory
+ *     state_foreign.c    reading what earlier programs kept; state_foreign_sqlite.c: the database of one
  *
  * Two rules hold everywhere. A writer whose SQL failed once is broken: SQLite may have rolled back, so every later call fails with
  * the same words. And a value from the file is judged before it is used as an index, a length or an enum: the file may be damaged. */

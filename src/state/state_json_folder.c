@@ -90,8 +90,8 @@ static int judge(const char *folder, const struct contents *there, struct error 
     if (there->snapshot > 0)
         return 0;
     if (there->foreign[0] != '\0' && ends_with(there->foreign, ".json"))
-        return error_set(err, ERROR_CONFIG, "state %s: a folder with JSON files of another program (%s), perhaps the Go program's; they are not read by this release. Choose "
-                         "another path for the state (--state or state.path); what LightRAG already holds is recognised there, not sent twice", folder, there->foreign);
+        return error_set(err, ERROR_CONFIG, "state %s: a folder with JSON files of another program (%s). If it is the Go program's, choose another path for the state (--state or "
+                         "state.path), then bring it over with \"memory-connector state import %s\"", folder, there->foreign, folder);
     if (there->foreign[0] != '\0')
         return error_set(err, ERROR_CONFIG, "state %s: a folder with other files (%s): name one of its own, such as %s/state", folder, there->foreign, folder);
     if (there->journal > 1 || (there->journal == 1 && has_commits(folder, 1)))
@@ -108,8 +108,8 @@ int state_json_inspect(const char *folder, int64_t *ret_generation, struct error
     if (stat(folder, &facts) < 0)
         return errno == ENOENT ? 0 : state_tell_errno(folder, "cannot be reached", errno, err);
     if (!S_ISDIR(facts.st_mode))
-        return error_set(err, ERROR_CONFIG, "state %s: a file, but state.backend json keeps a folder: choose another path, or bring a SQLite state over with "
-                         "\"memory-connector state migrate\"", folder);
+        return error_set(err, ERROR_CONFIG, "state %s: a file, but state.backend json keeps a folder: choose another path. A SQLite state is brought over with "
+                         "\"memory-connector state migrate\", one of the Go program with \"memory-connector state import %s\"", folder, folder);
     if (list(folder, &there, err) < 0 || judge(folder, &there, err) < 0)
         return -1;
     *ret_generation = there.snapshot;

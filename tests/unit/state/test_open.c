@@ -151,10 +151,10 @@ static void test_what_is_refused(void **unused)
         enum error_kind kind;
         const char *words;
     } rows[] = {
-        { "the Go program's JSON", put_json, false, ERROR_CONFIG, "import comes with a later one" },
-        { "the same, for a reader", put_json, true, ERROR_CONFIG, "import comes with a later one" },
+        { "the Go program's JSON", put_json, false, ERROR_CONFIG, "memory-connector state import" },
+        { "the same, for a reader", put_json, true, ERROR_CONFIG, "memory-connector state import" },
         { "an array with a byte order mark", put_json_array, false, ERROR_CONFIG, "a JSON file" },
-        { "the Go program's folder", put_go_folder, false, ERROR_CONFIG, "import comes with a later one" },
+        { "the Go program's folder", put_go_folder, false, ERROR_CONFIG, "memory-connector state import" },
         { "a folder", put_folder, false, ERROR_CONFIG, "name a file in it" },
         { "a pipe", put_pipe, false, ERROR_CONFIG, "not a regular file" },
         { "some text", put_text, false, ERROR_CONFIG, "not a state of memory-connector" },
