@@ -20,34 +20,48 @@ static bool is_plain(const char *value)
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         if (strcmp(value, words[i]) == 0)
             return false;
-    return true;
+    /* an id of digits: other readers would take it for a number, and round it */
+    return strspn(value, "0123456789.+-eE_") != strlen(value) || strchr(value, '.') != strrchr(value, '.');
 }
 
+/* A literal "${" that nothing closes is written so that the loader, which looks for "}" to the end of the line, does not see it. */
 static void write_quoted(struct text *out, const char *value)
 {
+    const char *open;
+
     (void)text_append_char(out, '"');
+    while ((open = strstr(value, "${")) != NULL) {
+        size_t length = (size_t)(open - value) + 2;
+        bool is_closed = strchr(open, '}') != NULL;
+        json_escape(out, value, is_closed ? length : length - 1);
+        (void)text_append(out, is_closed ? "" : "\\u007b");
+        value += length;
+    }
     json_escape(out, value, strlen(value));
     (void)text_append_char(out, '"');
 }
 
 /* A "${" in a value means itself here, so it is written as the loader wants that. */
-static void write_scalar(struct text *out, const struct field *field, const char *value, bool is_literal)
+static void write_literal(struct text *out, const char *value)
+{
+    AUTO_DONE(text) struct text doubled = { 0 };
+
+    text_init(&doubled, 0);
+    for (const char *at = value; *at != '\0'; at++)
+        (void)text_append_format(&doubled, "%s%c", at[0] == '$' && at[1] == '{' ? "$" : "", *at);
+    write_quoted(out, doubled.data);
+}
+
+void config_write_scalar(struct text *out, const struct field *field, const char *value, bool is_literal)
 {
     bool is_text = field->type == FIELD_STRING || field->type == FIELD_SECRET || field->type == FIELD_URL;
 
-    if (!is_text || is_plain(value)) {
+    if (!is_text || is_plain(value))
         (void)text_append(out, value);
-        return;
-    }
-    if (is_literal && strstr(value, "${") != NULL) {
-        AUTO_DONE(text) struct text doubled = { 0 };
-        text_init(&doubled, 0);
-        for (const char *at = value; *at != '\0'; at++)
-            (void)text_append_format(&doubled, "%s%c", at[0] == '$' && at[1] == '{' ? "$" : "", *at);
-        write_quoted(out, doubled.data);
-        return;
-    }
-    write_quoted(out, value);
+    else if (is_literal)
+        write_literal(out, value);
+    else
+        write_quoted(out, value);
 }
 
 /* ---- The sample ---- */
@@ -113,7 +127,7 @@ static void sample_field(struct text *out, const struct field *field, const char
     if (field->type == FIELD_LIST)
         (void)text_append(out, "[]");
     else
-        write_scalar(out, field, opening != NULL ? opening : fallback, false);
+        config_write_scalar(out, field, opening != NULL ? opening : fallback, false);
     (void)text_append_char(out, '\n');
 }
 
@@ -378,7 +392,7 @@ static void show_list(struct text *out, const struct field_list *list)
     (void)text_append_char(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         (void)text_append(out, i > 0 ? ", " : "");
-        write_quoted(out, list->items[i]);
+        write_literal(out, list->items[i]);
     }
     (void)text_append_char(out, ']');
 }
@@ -402,7 +416,7 @@ static void show_field(const struct walk *walk, const struct field *field, const
     if (field->type == FIELD_LIST)
         show_list(walk->yaml, (const struct field_list *)(const void *)((const char *)record + field->offset));
     else
-        write_scalar(walk->yaml, field, value.data, true);
+        config_write_scalar(walk->yaml, field, value.data, true);
     if (walk->with_origin) {
         size_t width = walk->yaml->size - start;
         (void)text_append_format(walk->yaml, "%*s  # ", width < HELP_COLUMN ? (int)(HELP_COLUMN - width) : 0, "");

@@ -18,4 +18,7 @@ void config_write_settings(const struct config *config, bool with_origin, struct
 /* The same one by one: path ("lightrag.api.url"), value as text, origin. */
 void config_each_setting(const struct config *config, void (*each)(void *context, const char *path, const char *value, const char *origin), void *context);
 
+/* One value of a file, quoted where YAML wants that. is_literal: a "${" in it means itself. */
+void config_write_scalar(struct text *out, const struct field *field, const char *value, bool is_literal);
+
 #endif

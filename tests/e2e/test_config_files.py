@@ -108,7 +108,7 @@ sources: { second: { url: http://10.1.2.4, api_key: SECRET1 } }
 targets: { other: { api: { url: http://10.1.2.5:1, api_key: SECRET2 } } }
 lightrag: { api: { api_key: SECRET3 } }
 connectors:
-  - { id: "a.b", context_ids: [one, "two, three"], description: "A \\"quoted\\" $${thing}: # no comment", schedule: { type: cron, cron: "0 9,17 * * 1-5" } }
+  - { id: "a.b", context_ids: [one, "two, three", "$$\\x7bopen", "closed}"], description: "A \\"quoted\\" $${thing}: # no comment", schedule: { type: cron, cron: "0 9,17 * * 1-5" } }
   - { id: c, context_id: "007", source: second, target: other, transformation: { strategy: template, template: "{{transcript}}\\n" } }
 api: { api_key: SECRET4SECRET4SECRET4SECRET4SECRET4, read_only_key: SECRET5SECRET5SECRET5SECRET5SECRET5, allowed_hosts: [example.org] }
 monitoring: { alerts: { enabled: true, webhook_url: http://127.0.0.1:1/x, secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw } }
@@ -137,7 +137,8 @@ def test_what_is_shown_can_be_read_again(configured, schema):
     assert [(s["path"], s["value"]) for s in configured.json("config", "show", check=0)["settings"]] == values
     assert mistakes(yaml.safe_load(readable), schema, schema) == []
     assert dict(values)["connectors[0].description"] == 'A "quoted" ${thing}: # no comment'
-    assert dict(values)["connectors[1].context_id"] == "007"
+    assert dict(values)["connectors[1].context_id"] == "007" and 'context_id: "007"' in shown.stdout  # others would read 7
+    assert dict(values)["connectors[0].context_ids"] == "one, two, three, ${open, closed}"
 
 
 def test_where_each_value_came_from(configured):
