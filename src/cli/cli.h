@@ -131,6 +131,7 @@ int command_completion(struct cli *cli);
 int command_init(struct cli *cli);
 int command_config_show(struct cli *cli);
 int command_config_schema(struct cli *cli);
+int command_config_convert(struct cli *cli);
 int command_config_check(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_demo(struct cli *cli);

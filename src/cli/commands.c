@@ -178,6 +178,12 @@ const struct command commands[] = {
       .examples = { "memory-connector config show --origin", "memory-connector config show --json" } },
     { .name = "config schema", .summary = "JSON Schema of the configuration, for editors", .run = command_config_schema,
       .examples = { "memory-connector config schema > config.schema.json", "memory-connector config schema | jq .properties" } },
+    { .name = "config convert", .arguments = "FILE|-", .summary = "the Go program's configuration, turned into ours", .run = command_config_convert,
+      .details = "FILE is a configuration of the older Go program, or in the shape of its design\n"
+                 "documents. Ours goes to standard output; what has no counterpart, what was\n"
+                 "changed and what to look at goes to standard error, and into its comments.",
+      .words_least = 1, .words_most = 1,
+      .examples = { "memory-connector config convert old.yaml > config.yaml", "memory-connector config convert old.yaml --json | jq .notes" } },
     { .name = "demo", .summary = "sample memories into a stand-in for LightRAG", .run = command_demo,
       .details = "No account, no network, nothing left behind.", .examples = { "memory-connector demo", "memory-connector demo --json" } },
     { .name = "completion", .arguments = "bash|zsh|fish", .summary = "a completion script for your shell", .run = command_completion, .words_least = 1, .words_most = 1,

@@ -113,7 +113,7 @@ const struct node *node_at(const struct node *root, const char *path, bool *ret_
 
 /* ---- Putting ---- */
 
-static struct node *add_child(struct node *parent, const char *key, const char *source)
+struct node *node_add(struct node *parent, const char *key, const char *source)
 {
     struct node *child;
 
@@ -132,11 +132,11 @@ static struct node *step_or_make(struct node *node, const char *word, bool is_fi
         if (!is_index(word, &index) || index > node->count)
             return NULL;
         node->kind = NODE_LIST;
-        return index < node->count ? &node->children[index] : add_child(node, NULL, source);
+        return index < node->count ? &node->children[index] : node_add(node, NULL, source);
     }
     node->kind = NODE_MAP;
     child = find_word(node, word);
-    return child != NULL ? child : add_child(node, word, source);
+    return child != NULL ? child : node_add(node, word, source);
 }
 
 static bool is_plain_list(const struct node *node)

@@ -19,6 +19,7 @@ struct node {
     size_t key_line, key_column;
     bool is_literal;           /* from environment or flag: a "${" in it means itself */
     bool is_unseen;            /* holds the value of a variable: not for messages */
+    const char *remark;        /* a constant, written behind the value as a comment (config_convert); NULL: none */
     struct node *children;
     size_t count, capacity;
 };
@@ -26,6 +27,8 @@ struct node {
 void node_done(struct node *node);
 AUTO_DEFINE_DONE(node)
 struct node *node_find(const struct node *map, const char *key);
+/* A new child, empty; of a list without a key. Moves its brothers in memory. */
+struct node *node_add(struct node *parent, const char *key, const char *source);
 /* The node at "connectors[0].id", or the last one on the way there that exists. */
 const struct node *node_at(const struct node *root, const char *path, bool *ret_is_exact);
 /* Puts a scalar at a path of names, made where missing; a number picks an element of a list. Names match as they are or, as variables have to

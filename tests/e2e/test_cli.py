@@ -15,7 +15,7 @@ import pytest
 from conftest import memories, wait_until
 
 COMMANDS = ["sync", "list", "status", "history", "report", "dead-letters list", "dead-letters show", "dead-letters retry", "dead-letters discard", "transform",
-            "schedule next", "config check", "doctor", "demo", "version", "help"]
+            "schedule next", "config check", "config convert", "doctor", "demo", "version", "help"]
 
 
 def on_terminal(program, *args, columns=80, env=None):
