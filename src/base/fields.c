@@ -187,9 +187,15 @@ static int set_secret(void *place, const char *text, struct error *err)
     return 0;
 }
 
+/* Room for one more: doubled at 0, 1, 2, 4, 8, ... items, so that 20,000 connectors are no 20,000 copies. */
+static void *make_room(void *items, size_t count, size_t size)
+{
+    return (count & (count - 1)) == 0 ? mem_resize(items, count > 0 ? count * 2 : 1, size) : items;
+}
+
 void field_list_add(struct field_list *list, const char *item)
 {
-    list->items = mem_resize(list->items, list->count + 1, sizeof *list->items);
+    list->items = make_room(list->items, list->count, sizeof *list->items);
     list->items[list->count++] = mem_copy_string(item);
 }
 
@@ -310,7 +316,7 @@ void *field_array_add(const struct field_group *group, void *record)
     struct field_array *array = at(record, group->offset);
     void *item;
 
-    array->items = mem_resize(array->items, array->count + 1, group->size);
+    array->items = make_room(array->items, array->count, group->size);
     item = at(array->items, array->count++ * group->size);
     memset(item, 0, group->size);
     fields_set_defaults(group, item);
