@@ -1,5 +1,6 @@
 #include "engine/alerts.h"
 
+#include "base/base64.h"
 #include "base/json_write.h"
 #include "base/sha256.h"
 
@@ -175,36 +176,15 @@ void alert_write(struct text *out, const char *name, const char *connector, enum
 
 /* ---- The signature ---- */
 
-static int digit_of(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c != '\0' ? strchr(digits, c) : NULL;
-
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
-/* The bytes of base64 with or without its padding; 0: it is none, or not of a length that is wanted. */
+/* The bytes behind the prefix; 0: it is no base64, or not of a length that is wanted. */
 static size_t decode_secret(const char *secret, uint8_t bytes[SECRET_MOST])
 {
     size_t prefix = sizeof secret_prefix - 1;
-    uint32_t bits = 0;
-    int have = 0;
     size_t count = 0;
-    const char *at;
 
-    if (strncmp(secret, secret_prefix, prefix) != 0)
+    if (strncmp(secret, secret_prefix, prefix) != 0 || !base64_decode(secret + prefix, strlen(secret + prefix), bytes, SECRET_MOST, &count))
         return 0;
-    for (at = secret + prefix; digit_of(*at) >= 0; at++) {
-        bits = (bits << 6 | (uint32_t)digit_of(*at)) & 0xFFFFFF;
-        have += 6;
-        if (have < 8)
-            continue;
-        have -= 8;
-        if (count == SECRET_MOST)
-            return 0;
-        bytes[count++] = (uint8_t)(bits >> have);
-    }
-    return at[strspn(at, "=")] == '\0' && count >= SECRET_LEAST ? count : 0;
+    return count >= SECRET_LEAST ? count : 0;
 }
 
 int alert_check_secret(const char *secret, struct error *err)
@@ -214,19 +194,6 @@ int alert_check_secret(const char *secret, struct error *err)
     if (decode_secret(secret, bytes) == 0)
         return error_set(err, ERROR_CONFIG, "it must be \"whsec_\" with the base64 of %d to %d random bytes behind it: echo \"whsec_$(openssl rand -base64 32)\"", SECRET_LEAST, SECRET_MOST);
     return 0;
-}
-
-static void append_base64(struct text *out, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < size; i += 3) {
-        uint32_t bits = (uint32_t)bytes[i] << 16 | (i + 1 < size ? (uint32_t)bytes[i + 1] << 8 : 0) | (i + 2 < size ? bytes[i + 2] : 0);
-        (void)text_append_char(out, digits[bits >> 18]);
-        (void)text_append_char(out, digits[bits >> 12 & 63]);
-        (void)text_append_char(out, i + 1 < size ? digits[bits >> 6 & 63] : '=');
-        (void)text_append_char(out, i + 2 < size ? digits[bits & 63] : '=');
-    }
 }
 
 void alert_sign(const char *secret, const char *name, int64_t timestamp_s, const char *body, size_t size, struct text *ret_signature)
@@ -240,5 +207,5 @@ void alert_sign(const char *secret, const char *name, int64_t timestamp_s, const
     (void)text_append_bytes(&signed_text, body, size);
     sha256_hmac(key, decode_secret(secret, key), signed_text.data, signed_text.size, digest);
     (void)text_append(ret_signature, "v1,");
-    append_base64(ret_signature, digest, sizeof digest);
+    base64_append(ret_signature, digest, sizeof digest);
 }
