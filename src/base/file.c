@@ -152,6 +152,48 @@ int file_replace(const char *path, const void *bytes, size_t size, unsigned mode
     return 0;
 }
 
+int file_write(int fd, const char *name, const void *bytes, size_t size, struct error *err)
+{
+    return write_all(fd, bytes, size) == 0 ? 0 : error_set(err, ERROR_IO, "%s: cannot be written: %s%s", name, strerror(errno), remedy_for(errno));
+}
+
+static int check_place(const char *path, bool over, struct error *err)
+{
+    struct stat found;
+
+    if (stat(path, &found) < 0)
+        return 0;
+    if (!S_ISREG(found.st_mode))
+        return error_set(err, ERROR_CONFLICT, "%s is there, and is no file: choose another name, or - for standard output", path);
+    return over ? 0 : error_set(err, ERROR_CONFLICT, "%s is there already: choose another name, or --force to write over it", path);
+}
+
+int file_build(const char *path, bool over, int (*write)(void *context, int fd, const char *name, struct error *err), void *context, struct error *err)
+{
+    AUTO_STRING char *part = mem_format("%s.part", path);
+    int result;
+    int fd;
+
+    if (check_place(path, over, err) < 0)
+        return -1;
+    (void)unlink(part); /* what is there would keep its mode, or lead elsewhere */
+    fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, ERROR_IO, "%s: cannot be made: %s%s", part, strerror(errno), remedy_for(errno));
+    result = write(context, fd, part, err);
+    if (result == 0 && fsync(fd) < 0)
+        result = error_set(err, ERROR_IO, "%s: cannot be synced: %s%s", part, strerror(errno), remedy_for(errno));
+    if (close(fd) < 0 && result == 0)
+        result = error_set(err, ERROR_IO, "%s: cannot be written: %s%s", part, strerror(errno), remedy_for(errno));
+    if (result == 0 && rename(part, path) < 0)
+        result = error_set(err, ERROR_IO, "%s: cannot be renamed: %s%s", part, strerror(errno), remedy_for(errno));
+    if (result < 0)
+        (void)unlink(part);
+    else if (sync_folder_of(path) < 0)
+        return error_set(err, ERROR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
+    return result;
+}
+
 int file_lock(const char *path, int *ret_fd, struct error *err)
 {
     char words[300] = "";

@@ -18,6 +18,13 @@ int file_read(const char *path, size_t maximum, struct text *text, struct error 
 /* New file, synced, renamed over the old one, folder synced; a failure leaves the last good one. mode e.g. 0600. */
 int file_replace(const char *path, const void *bytes, size_t size, unsigned mode, struct error *err);
 
+/* A new private file (0600) that write fills: under a passing name (.part) until it is whole and synced. A path that is there already is refused with
+ * ERROR_CONFLICT, unless over; what is no file (a folder, a device) always. A failure leaves nothing, and the last good one. */
+int file_build(const char *path, bool over, int (*write)(void *context, int fd, const char *name, struct error *err), void *context, struct error *err);
+
+/* The whole of bytes, whatever interrupts. */
+int file_write(int fd, const char *name, const void *bytes, size_t size, struct error *err);
+
 /* A lock that ends with the process (flock: it belongs to the open file, not to the process's table of files). Writes pid and host name into
  * the file. -1 with ERROR_CONFLICT and the holder's words when somebody has it. *ret_fd is kept open for as long as the lock. */
 int file_lock(const char *path, int *ret_fd, struct error *err);

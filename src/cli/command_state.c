@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "state/state_care.h"
 
@@ -160,25 +161,16 @@ int command_state_repair(struct cli *cli)
 
 /* ---- export ---- */
 
-/* Under a passing name until it is whole and synced. */
-static int export_to(struct state *state, const char *path, int64_t now_ms, struct error *err)
-{
-    AUTO_STRING char *part = mem_format("%s.part", path);
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int result;
+struct export {
+    struct state *state;
+    int64_t now_ms;
+};
 
-    if (fd < 0)
-        return error_set(err, ERROR_IO, "%s: cannot be made: %s", part, strerror(errno));
-    result = state_export(state, fd, part, now_ms, err);
-    if (result == 0 && fsync(fd) < 0)
-        result = error_set(err, ERROR_IO, "%s: cannot be synced: %s", part, strerror(errno));
-    if (close(fd) < 0 && result == 0)
-        result = error_set(err, ERROR_IO, "%s: cannot be written: %s", part, strerror(errno));
-    if (result == 0 && rename(part, path) < 0)
-        result = error_set(err, ERROR_IO, "%s: cannot be renamed: %s", part, strerror(errno));
-    if (result < 0)
-        (void)unlink(part);
-    return result;
+static int write_export(void *context, int fd, const char *name, struct error *err)
+{
+    struct export *export = context;
+
+    return state_export(export->state, fd, name, export->now_ms, err);
 }
 
 int command_state_export(struct cli *cli)
@@ -196,10 +188,8 @@ int command_state_export(struct cli *cli)
         return cli_fail(cli, &err);
     if (strcmp(path, "-") == 0)
         result = state_export(state, STDOUT_FILENO, "standard output", settings.now_ms, &err);
-    else if (access(path, F_OK) == 0 && cli->values[OPTION_FORCE] == NULL)
-        result = error_set(&err, ERROR_CONFLICT, "%s is there already: choose another name, or --force", path);
     else
-        result = export_to(state, path, settings.now_ms, &err);
+        result = file_build(path, cli->values[OPTION_FORCE] != NULL, write_export, &(struct export){ state, settings.now_ms }, &err);
     if (result < 0)
         return cli_fail(cli, &err);
     if (strcmp(path, "-") != 0 && cli->json) {

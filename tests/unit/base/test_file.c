@@ -211,6 +211,38 @@ static void test_who_may_read(void **state)
     assert_int_equal(file_free_bytes("/nowhere/at/all"), -1);
 }
 
+static int write_half(void *context, int fd, const char *name, struct error *err)
+{
+    if (file_write(fd, name, "half", 4, err) < 0)
+        return -1;
+    return context == NULL ? 0 : error_set(err, ERROR_FAILED, "the other half is missing");
+}
+
+static void test_build(void **state)
+{
+    AUTO_STRING char *path = path_of("built");
+    AUTO_STRING char *part = path_of("built.part");
+    AUTO_STRING char *victim = path_of("victim");
+    struct error err = { 0 };
+    struct stat found;
+    (void)state;
+
+    assert_int_equal(symlink(victim, part), 0); /* somebody else's, in a folder that all may write */
+    assert_int_equal(file_build(path, false, write_half, NULL, &err), 0);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0600);
+    assert_int_equal(stat(victim, &found), -1);
+    assert_int_equal(file_build(path, false, write_half, NULL, &err), -1); /* there already */
+    assert_int_equal(err.kind, ERROR_CONFLICT);
+    assert_int_equal(file_build(path, true, write_half, path, &err), -1); /* the last good one stays */
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_size, 4);
+    assert_int_equal(lstat(part, &found), -1);
+    assert_int_equal(file_build(path, true, write_half, NULL, &err), 0);
+    assert_int_equal(file_build(folder, true, write_half, NULL, &err), -1);
+    assert_non_null(strstr(err.message, "is no file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_who_holds_a_lock),
         cmocka_unit_test(test_a_folder_is_tried),
         cmocka_unit_test(test_who_may_read),
+        cmocka_unit_test(test_build),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
