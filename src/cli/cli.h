@@ -114,6 +114,8 @@ int command_letters_list(struct cli *cli);
 int command_letters_show(struct cli *cli);
 int command_letters_retry(struct cli *cli);
 int command_letters_discard(struct cli *cli);
+int command_letters_export(struct cli *cli);
+int command_letters_import(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_resolve(struct cli *cli);
 int command_verify(struct cli *cli);

@@ -74,6 +74,7 @@ static const char *const skipped_words[SKIP_REASONS] = {
     [SKIP_TIME] = "nothing: filter.since and filter.until leave it out; when the filter is widened, the next listing that shows it brings it in",
     [SKIP_NOT] = "the next listing that shows it brings it in",
     [SKIP_LOST] = "nothing, until a listing shows it again: LightRAG lost it, and its text was given up here",
+    [SKIP_TOLD] = "nothing, until a listing shows it: only a dead letter that was imported tells of it",
 };
 
 static const char *words_of(const struct life *life)

@@ -1,109 +1,18 @@
 /* command_letters.c - dead letters: what waits for a person, and what the person decides. */
 #include "cli/client.h"
-#include "engine/report.h"
+#include "cli/letter_line.h"
+#include "cli/letters.h"
 #include "cli/table.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/time_text.h"
 #include "engine/engine.h"
-#include "state/state.h"
+#include "engine/report.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static int tell_classes(const char *name, struct error *err)
-{
-    char list[300] = "";
-
-    for (int i = 1; i < DEAD_CLASSES; i++)
-        (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 1 ? ", " : "", dead_class_name((enum dead_class)i));
-    return error_set(err, ERROR_USAGE, "--class: \"%.40s\" is no class of dead letters (%s)", name, list);
-}
-
-static int make_filter(struct cli *cli, struct letter_filter *filter, struct error *err)
-{
-    const char *name = cli->values[OPTION_CLASS];
-    enum dead_class dead_class;
-    size_t only;
-
-    *filter = (struct letter_filter){ .with_closed = cli->values[OPTION_CLOSED] != NULL };
-    if (name != NULL && !dead_class_from_name(name, &dead_class))
-        return tell_classes(name, err);
-    if (name != NULL)
-        filter->dead_class = (int)dead_class;
-    if (cli->values[OPTION_ID] != NULL)
-        filter->memory_id = (struct slice){ cli->values[OPTION_ID], strlen(cli->values[OPTION_ID]) };
-    if (cli_get_time(cli, OPTION_SINCE, &filter->since_ms, err) < 0 || cli_load_config(cli, err) < 0 || cli_one_connector(cli, &only, err) < 0)
-        return -1;
-    if (only != SIZE_MAX)
-        filter->connector = config_connector(cli->config, only)->id;
-    return 0;
-}
-
-/* ---- Reading ---- */
-
-struct kept { struct dead_letter letter; char *words; char *connector, *context; char *id; size_t id_size; };
-struct letters { struct kept *items; size_t count, capacity; };
-
-static bool keep(void *context, const struct dead_letter *letter)
-{
-    struct letters *letters = context;
-
-    letters->items = mem_grow(letters->items, letters->count, &letters->capacity, sizeof *letters->items);
-    letters->items[letters->count] = (struct kept){ .letter = *letter, .words = mem_copy_string(letter->words) };
-    letters->items[letters->count].letter.words = letters->items[letters->count].words;
-    letters->items[letters->count].letter.raw = (struct slice){ NULL, 0 };
-    letters->count++;
-    return true;
-}
-
-static void letters_done(struct letters *letters)
-{
-    for (size_t i = 0; i < letters->count; i++) {
-        mem_free(letters->items[i].words);
-        mem_free(letters->items[i].connector);
-        mem_free(letters->items[i].context);
-        mem_free(letters->items[i].id);
-    }
-    mem_free(letters->items);
-}
-AUTO_DEFINE_DONE(letters)
-
-static int name_letter(struct state *state, struct kept *kept, struct error *err)
-{
-    struct stream_row stream;
-    struct memory_row memory;
-    int found = state_get_stream(state, kept->letter.stream, &stream, err);
-
-    if (found < 0)
-        return -1;
-    kept->connector = mem_copy_string(found > 0 ? stream.connector : "");
-    kept->context = mem_copy_string(found > 0 ? stream.context : "");
-    if (kept->letter.seq == 0) {
-        kept->id = mem_copy_string("");
-        return 0;
-    }
-    found = state_get_memory(state, kept->letter.seq, &memory, err);
-    if (found < 0)
-        return -1;
-    kept->id = mem_copy_bytes(found > 0 ? memory.id.data : "", found > 0 ? memory.id.size : 0);
-    kept->id_size = found > 0 ? memory.id.size : 0;
-    return 0;
-}
-
-static int read_letters(struct state *state, const struct letter_filter *filter, struct letters *letters, struct error *err)
-{
-    if (state == NULL)
-        return 0;
-    if (state_each_letter(state, filter, keep, letters, err) < 0)
-        return -1;
-    for (size_t i = 0; i < letters->count; i++)
-        if (name_letter(state, &letters->items[i], err) < 0)
-            return -1;
-    return 0;
-}
 
 /* ---- By cause ---- */
 
@@ -164,7 +73,7 @@ static void print_list(struct cli *cli, const struct letters *letters)
 
     table_init(&table, heads, ARRAY_LENGTH(heads));
     for (size_t i = 0; i < letters->count; i++) {
-        const struct kept *kept = &letters->items[i];
+        const struct kept_letter *kept = &letters->items[i];
         time_text_rfc3339(kept->letter.last_ms / 1000 * 1000, when);
         table_add_format(&table, "%lld", (long long)kept->letter.letter);
         table_add_string(&table, dead_class_name(kept->letter.dead_class));
@@ -175,7 +84,8 @@ static void print_list(struct cli *cli, const struct letters *letters)
         table_add_string(&table, kept->letter.words);
     }
     table_print(&table, table_terminal_width(STDOUT_FILENO), &cli->out);
-    (void)text_append(&cli->out, "\"memory-connector dead-letters show LETTER\" tells more; retry and discard decide.\n");
+    (void)text_append(&cli->out, "\"memory-connector dead-letters show LETTER\" tells more; retry and discard decide, export takes them out to be mended.\n"
+                                "docs/dead-letters.md tells what each class means, and its remedy.\n");
 }
 
 int command_letters_list(struct cli *cli)
@@ -186,14 +96,14 @@ int command_letters_list(struct cli *cli)
     struct json_writer writer;
     struct error err = { 0 };
 
-    if (make_filter(cli, &filter, &err) < 0 || cli_open_reader(cli, &state, &err) < 0 || read_letters(state, &filter, &letters, &err) < 0)
+    if (letters_make_filter(cli, &filter, &err) < 0 || cli_open_reader(cli, &state, &err) < 0 || letters_read(state, &filter, &letters, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "dead-letters");
         write_groups(&writer, &letters);
         json_write_open_array(&writer, "dead_letters");
         for (size_t i = 0; i < letters.count; i++) {
-            const struct kept *kept = &letters.items[i];
+            const struct kept_letter *kept = &letters.items[i];
             json_write_open_object(&writer, NULL);
             report_write_letter(&writer, &kept->letter, kept->connector, kept->context, (struct slice){ kept->id, kept->id_size });
             json_write_close(&writer);
@@ -211,7 +121,7 @@ int command_letters_list(struct cli *cli)
 
 /* ---- One ---- */
 
-static void show_words(struct cli *cli, const struct dead_letter *letter, const struct kept *kept)
+static void show_words(struct cli *cli, const struct dead_letter *letter, const struct kept_letter *kept)
 {
     struct text *out = &cli->out;
     char first[TIME_TEXT_SIZE];
@@ -238,7 +148,7 @@ static void show_words(struct cli *cli, const struct dead_letter *letter, const 
                                  (long long)letter->position);
     if (letter->length >= 0)
         (void)text_append_format(out, letter->dead_class == DEAD_SOURCE_GAP ? "  announced  %lld bytes\n" : "  length     %lld bytes\n", (long long)letter->length);
-    (void)text_append_format(out, "  advice     %s\n  more       docs/troubleshooting.md, \"%s\"\n", dead_class_advice(letter->dead_class),
+    (void)text_append_format(out, "  advice     %s\n  more       docs/dead-letters.md#%s\n", dead_class_advice(letter->dead_class),
                              dead_class_name(letter->dead_class));
     if (letter->raw.size > 0 && cli->values[OPTION_SHOW_CONTENT] != NULL) {
         (void)text_append(out, "  content    ");
@@ -272,15 +182,13 @@ int command_letters_show(struct cli *cli)
         (void)error_set(&err, ERROR_FAILED, "there is no dead letter %lld; \"memory-connector dead-letters list\" shows them", (long long)wanted);
     if (found <= 0)
         return cli_fail(cli, &err);
-    (void)keep(&letters, &letter);
-    if (name_letter(state, &letters.items[0], &err) < 0)
+    (void)letters_keep(&letters, &letter);
+    if (letters_name(state, &letters.items[0], &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "dead-letter");
-        report_write_letter(&writer, &letter, letters.items[0].connector, letters.items[0].context,
-                            (struct slice){ letters.items[0].id, letters.items[0].id_size });
-        if (cli->values[OPTION_SHOW_CONTENT] != NULL)
-            json_write_bytes(&writer, "content", letter.raw.data != NULL ? letter.raw.data : "", letter.raw.size);
+        letter_line_write(&writer, &letter, letters.items[0].connector, letters.items[0].context,
+                          (struct slice){ letters.items[0].id, letters.items[0].id_size }, cli->values[OPTION_SHOW_CONTENT] != NULL);
         cli_end_json(cli, &writer);
     } else {
         show_words(cli, &letter, &letters.items[0]);
@@ -348,7 +256,7 @@ static int decide(struct cli *cli, bool is_retry)
     int64_t count = 0;
     int result;
 
-    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &settings.lock_wait_ms, &err) < 0 || make_filter(cli, &filter, &err) < 0)
+    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &settings.lock_wait_ms, &err) < 0 || letters_make_filter(cli, &filter, &err) < 0)
         return cli_fail(cli, &err);
     if (!is_retry && cli_confirm(cli, "Discard these dead letters?", &err) < 0)
         return cli_fail(cli, &err);

@@ -9,7 +9,7 @@ static const struct {
     const char *name;
     const char *advice;
 } classes[DEAD_CLASSES] = {
-    [DEAD_MALFORMED] = { "malformed", "Mend the element at the source; the next listing brings it again and closes this letter." },
+    [DEAD_MALFORMED] = { "malformed", "Mend the element at the source, then retry: the next listing brings it again. Or mend it here: export with --show-content, edit, import." },
     [DEAD_TOO_LARGE] = { "too_large", "Raise max_item_bytes or the limit of LightRAG's proxy, or shorten the memory, then retry." },
     [DEAD_REJECTED] = { "rejected", "LightRAG refuses this text for good: read its words, change the memory or the transform, then retry." },
     [DEAD_POISON] = { "poison", "LightRAG answers 500 to this memory alone: look into its log for the cause, then retry or discard." },

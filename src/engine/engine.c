@@ -204,6 +204,7 @@ void engine_free(struct engine *engine)
     memory_decoder_free(engine->decoder);
     text_done(&engine->text);
     text_done(&engine->name);
+    import_free(engine->import);
     mem_free(engine);
 }
 

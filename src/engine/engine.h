@@ -208,6 +208,30 @@ struct trust_list {
 };
 int engine_trust(struct engine *engine, struct trust_list *lists, size_t count, struct error *err);
 
+/* ---- Dead letters of a file ---- */
+
+struct engine_letter {            /* borrowed */
+    size_t connector;             /* index into settings */
+    const char *context;
+    struct slice memory_id;       /* size 0: none could be read, or it is a gap */
+    struct dead_letter letter;    /* as it was told; letter, stream, seq and run are numbers of the state that it came from, and do not count */
+};
+
+enum import_result {
+    IMPORT_QUEUED,                /* its bytes are a memory: taken like one of a listing, and its letter is closed as retried */
+    IMPORT_SKIPPED,               /* likewise, but it is without words, or outside of the filter */
+    IMPORT_KNOWN,                 /* nothing was to be done: here already, or decided here already */
+    IMPORT_ADDED,                 /* a letter that was unknown here */
+    IMPORT_REFUSED,               /* ret_words says why; nothing of it went in */
+    IMPORT_RESULTS
+};
+
+/* Begin, any number of letters, end (which commits). A letter goes in as a whole or not at all; the same file once more changes nothing. Nothing is sent:
+ * the next sync does. -1: the state failed. */
+int engine_import_begin(struct engine *engine, struct error *err);
+enum import_result engine_import_letter(struct engine *engine, const struct engine_letter *given, char *ret_words, size_t size);
+int engine_import_end(struct engine *engine, struct error *err);
+
 /* From a signal handler or another thread: 1: no new items, finish what is in flight within shutdown_timeout; 2: end now. */
 void engine_stop(struct engine *engine, int urgency);
 

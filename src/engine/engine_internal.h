@@ -1,6 +1,6 @@
 /* engine_internal.h - what the files of the engine share: engine.c (life, the loop), engine_register.c (targets and streams), engine_target.c (targets: commands to requests,
  * answers to the machine), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends), engine_audit.c (audits),
- * engine_verify.c (verify and forget), engine_letters.c (retry and discard). */
+ * engine_verify.c (verify and forget), engine_letters.c (retry and discard), engine_import.c (dead letters of a file). */
 #ifndef MC_ENGINE_ENGINE_INTERNAL_H
 #define MC_ENGINE_ENGINE_INTERNAL_H
 
@@ -122,6 +122,7 @@ struct run {
     int64_t listed;                 /* elements of this try */
     int64_t taken;                  /* elements of this run, for max_items */
     enum memory_skip skip;          /* of the memory at hand */
+    enum pull_action action;        /* what was done with it */
     struct seen { int64_t seq, updated_ms; } *seen; /* open addressing by seq: queued or replaced in this listing */
     size_t seen_size, seen_count;
 };
@@ -150,6 +151,7 @@ struct engine {
     bool audits;                    /* by themselves, when due */
     bool accepts_target;
     int64_t forgotten;              /* the memory that engine_forget removes */
+    struct import *import;          /* under way; NULL */
     struct run *runs;
     size_t run_count;
 
@@ -181,6 +183,8 @@ void engine_remove(struct engine *engine, const struct memory_row *row);
 
 /* ---- engine_register.c ---- */
 struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
+/* What a connector reads of a context; NULL: it has none of that name. */
+struct stream_run *engine_find_context(struct engine *engine, size_t connector, const char *context);
 /* All targets and streams of the settings, and the streams that only the state knows. */
 int engine_register(struct engine *engine, bool may_write, struct error *err);
 /* A connector that was added to the settings since, or changed. */
@@ -217,6 +221,8 @@ void listing_step(struct run *run, size_t running);
 void listing_resume(struct run *run);
 void listing_cancel(struct run *run);
 int64_t listing_next_mono(const struct run *run);
+/* What a listing does with one memory of run->stream: known? changed? empty? -> text -> queue. false: its text would be too large; nothing was done. */
+bool listing_take_memory(struct run *run, const struct memory *memory);
 
 /* One letter for one cause: met again, it counts on. */
 void listing_put_letter(struct run *run, struct dead_letter *letter);
@@ -244,6 +250,9 @@ int engine_look_for_curable(struct target_run *target, struct error *err);
 void engine_replay_letters(struct target_run *target, const char *version);
 /* engine_retry_letters while the targets are at work. Applied, not committed. */
 int engine_retry_letters_live(struct engine *engine, const struct letter_filter *filter, int64_t *ret_count, struct error *err);
+
+/* ---- engine_import.c ---- */
+void import_free(struct import *import);
 
 /* ---- engine_reset.c ---- */
 /* All memories of a connector, or the one of that id (size 0: all). ret_held: how many are on their way; where there are any, nothing is done. Applied, not

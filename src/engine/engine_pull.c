@@ -363,7 +363,7 @@ static void act(struct run *run, enum pull_action action, const struct memory_ro
     }
 }
 
-static void on_memory(struct run *run, const struct splitter_element *element, const struct memory *memory)
+bool listing_take_memory(struct run *run, const struct memory *memory)
 {
     struct engine *engine = run->engine;
     uint8_t revision[SHA256_SIZE];
@@ -371,31 +371,30 @@ static void on_memory(struct run *run, const struct splitter_element *element, c
     struct error err = { 0 };
     enum pull_action action;
     enum pull_seen seen;
-    char words[120];
     int found = 0;
 
+    run->action = PULL_NOTHING;
     memory_revision(memory, revision);
     if (run->stream->row.stream != 0)
         found = state_find_memory(engine->state, run->stream->row.stream, memory->id, &known, &err);
     if (found < 0) {
         engine_break(engine, &err);
-        return;
+        return true;
     }
     if (found > 0) {
         listing_note_present(run, known.seq);
         if (is_repetition(run, known.seq, memory))
-            return;
+            return true;
         remember_seen(run, known.seq, memory); /* an unchanged one too: its repetition is no change */
     }
     listing_note_time(run, memory);
     seen = judge_memory(run, found > 0 ? &known : NULL, memory, revision);
     action = pull_decide(found > 0 ? known.state : MEMORY_NONE, seen, connector_of(run)->replaces);
-    if (needs_text(action) && !render(run, memory, revision)) {
-        (void)snprintf(words, sizeof words, "the template makes more than %d bytes of it", TRANSFORM_DOCUMENT_MAXIMUM);
-        put_malformed(run, element, DEAD_TOO_LARGE, words);
-        return;
-    }
+    if (needs_text(action) && !render(run, memory, revision))
+        return false;
+    run->action = action;
     act(run, action, found > 0 ? &known : NULL, memory, revision);
+    return true;
 }
 
 static void on_element(void *context, const struct splitter_element *element)
@@ -418,8 +417,9 @@ static void on_element(void *context, const struct splitter_element *element)
         put_malformed(run, element, DEAD_TOO_LARGE, words);
     } else if (memory_decode(engine->decoder, element->bytes, element->size, &memory, &err) < 0) {
         put_malformed(run, element, DEAD_MALFORMED, err.message);
-    } else {
-        on_memory(run, element, &memory);
+    } else if (!listing_take_memory(run, &memory)) {
+        (void)snprintf(words, sizeof words, "the template makes more than %d bytes of it", TRANSFORM_DOCUMENT_MAXIMUM);
+        put_malformed(run, element, DEAD_TOO_LARGE, words);
     }
 }
 
@@ -610,11 +610,7 @@ static void start(struct run *run)
     struct http_request request = { 0 };
     struct error err = { 0 };
 
-    run->stream = NULL;
-    for (size_t i = 0; i < engine->stream_count; i++)
-        if (engine->streams[i]->connector == run->connector &&
-            strcmp(engine->streams[i]->context, connector_of(run)->contexts[run->context]) == 0)
-            run->stream = engine->streams[i];
+    run->stream = engine_find_context(engine, run->connector, connector_of(run)->contexts[run->context]);
     assert(run->stream != NULL); /* prepare() has registered every context */
     run->attempt++;
     listing_begin(run);

@@ -18,6 +18,14 @@ struct stream_run *engine_find_stream(struct engine *engine, int64_t stream)
     return NULL;
 }
 
+struct stream_run *engine_find_context(struct engine *engine, size_t connector, const char *context)
+{
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i]->connector == connector && strcmp(engine->streams[i]->context, context) == 0)
+            return engine->streams[i];
+    return NULL;
+}
+
 /* Numbers of streams are given out one after the other, so a plain array finds them; a file may say something else, and is searched. */
 static void note_stream(struct engine *engine, size_t index)
 {

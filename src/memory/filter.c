@@ -40,6 +40,7 @@ const char *memory_skip_words(enum memory_skip skip)
         [SKIP_TIME] = "it is outside of filter.since and filter.until, or its time could not be read",
         [SKIP_NOT] = "",
         [SKIP_LOST] = "LightRAG lost it, and its text was given up here",
+        [SKIP_TOLD] = "known only by a dead letter that was imported",
     };
 
     return (size_t)skip < ARRAY_LENGTH(words) ? words[skip] : "for a reason of a newer release";

@@ -14,7 +14,8 @@ enum memory_skip {
     SKIP_TIME = 2,        /* before filter.since, after filter.until, or without a time that could be read */
     SKIP_NOT = 3,         /* it is taken */
     SKIP_LOST = 4,        /* no judgement of a filter: LightRAG lost it, and its text was given up here */
-    SKIP_REASONS = 5
+    SKIP_TOLD = 5,        /* likewise: only an imported dead letter tells of it; a listing that shows it brings it */
+    SKIP_REASONS = 6
 };
 
 struct memory_filter {    /* all zero: everything is taken */

@@ -39,8 +39,18 @@ def test_grouped_by_cause(program, fake):
 def test_every_class_has_its_part_in_the_docs(program):
     said = program.run("dead-letters", "list", "--class", "odd", check=2).stderr
     classes = re.search(r"\((.*)\)", said).group(1).split(", ")
-    headings = re.findall(r"^### (\w+)$", (pathlib.Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(), re.M)
-    assert len(classes) == 12 and sorted(classes) == sorted(headings)
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "dead-letters.md").read_text()
+    parts = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.M | re.S))
+    assert len(classes) == 12 and sorted(classes) == sorted(parts)
+    for name, part in parts.items():
+        assert all(f"**{word}**" in part for word in ("What it means.", "Why.", "What to do.")), name
+
+
+def test_a_letter_names_its_page(program, fake):
+    fail_two(program, fake)
+    for letter in letters(program)["dead_letters"]:
+        assert f"docs/dead-letters.md#{letter['class']}" in program.run("dead-letters", "show", letter["letter"], check=0).stdout
+    assert "docs/dead-letters.md" in program.run("dead-letters", "list", check=0).stdout
 
 
 def test_another_version_is_given_another_try(program, fake):
