@@ -406,6 +406,19 @@ int cli_worst_code(const bool seen[ERROR_KINDS])
     return 0;
 }
 
+void cli_write_error(struct json_writer *writer, const struct error *err)
+{
+    if (err->kind == ERROR_NONE) {
+        json_write_null(writer, "error");
+        return;
+    }
+    json_write_open_object(writer, "error");
+    json_write_string(writer, "kind", error_kind_name(err->kind));
+    json_write_bytes(writer, "message", err->message, strlen(err->message));
+    json_write_integer(writer, "exit_code", error_exit_code(err->kind));
+    json_write_close(writer);
+}
+
 int cli_fail(struct cli *cli, const struct error *err)
 {
     int code = error_exit_code(err->kind);
@@ -415,11 +428,7 @@ int cli_fail(struct cli *cli, const struct error *err)
         if (cli->json)
             text_clear(&cli->out);
         cli_begin_json(cli, &writer, "error");
-        json_write_open_object(&writer, "error");
-        json_write_string(&writer, "kind", error_kind_name(err->kind));
-        json_write_bytes(&writer, "message", err->message, strlen(err->message));
-        json_write_integer(&writer, "exit_code", code);
-        json_write_close(&writer);
+        cli_write_error(&writer, err);
         cli_end_json(cli, &writer);
     }
     {
@@ -442,28 +451,55 @@ static bool wants_color(const struct cli *cli, int fd)
            isatty(fd);
 }
 
+/* A line that cannot be parsed says in which form its error is wanted, all the same. */
+static bool asks_for_json(const struct cli *cli)
+{
+    for (int i = 1; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++)
+        if (strcmp(cli->argv[i], "--json") == 0 || strcmp(cli->argv[i], "--json-lines") == 0)
+            return true;
+    return false;
+}
+
+/* No command: help, on stdout when it was asked for. */
+static int run_nothing(struct cli *cli)
+{
+    struct error err = { 0 };
+    bool asked = cli->values[OPTION_HELP] != NULL;
+
+    if (cli->json && !asked) {
+        (void)error_set(&err, ERROR_USAGE, "a command is missing; \"memory-connector help\" lists them");
+        return cli_fail(cli, &err);
+    }
+    if (cli->json)
+        (void)help_write_json(cli, NULL);
+    else
+        help_all(&cli->out);
+    if (asked)
+        return 0;
+    (void)fputs(cli->out.data, stderr);
+    text_clear(&cli->out);
+    return error_exit_code(ERROR_USAGE);
+}
+
 static int run(struct cli *cli)
 {
     struct error err = { 0 };
 
-    if (parse(cli, &err) < 0)
+    if (parse(cli, &err) < 0) {
+        cli->json = asks_for_json(cli);
         return cli_fail(cli, &err);
+    }
     cli->color = wants_color(cli, STDERR_FILENO);
     cli->paints = wants_color(cli, STDOUT_FILENO) && !cli->json;
     if (cli->values[OPTION_VERSION] != NULL && cli->command == NULL)
         return command_version(cli);
-    if (cli->command == NULL) {
-        bool asked = cli->values[OPTION_HELP] != NULL;
-        struct text *out = &cli->out;
-        help_all(out);
-        if (asked)
-            return 0;
-        (void)fputs(out->data, stderr);
-        text_clear(out);
-        return error_exit_code(ERROR_USAGE);
-    }
+    if (cli->command == NULL)
+        return run_nothing(cli);
     if (cli->values[OPTION_HELP] != NULL) {
-        help_command(cli->command, &cli->out);
+        if (cli->json)
+            (void)help_write_json(cli, cli->command->name);
+        else
+            help_command(cli->command, &cli->out);
         return 0;
     }
     return cli->command->run(cli);

@@ -90,11 +90,14 @@ int cli_find_state(struct cli *cli, struct state_settings *ret_settings, struct 
 int cli_confirm(struct cli *cli, const char *question, struct error *err); /* 0: yes */
 void cli_begin_json(struct cli *cli, struct json_writer *writer, const char *kind);
 void cli_end_json(struct cli *cli, struct json_writer *writer);
+void cli_write_error(struct json_writer *writer, const struct error *err); /* the member "error" of an object; ERROR_NONE: null */
 int cli_flush(struct cli *cli, struct error *err); /* writes cli->out to stdout */
 
 /* ---- help.c ---- */
 void help_command(const struct command *command, struct text *out);
 void help_all(struct text *out);
+/* name: a command, or the word that several begin with; NULL: all. false: there is none. */
+bool help_write_json(struct cli *cli, const char *name);
 int help_unknown_command(const char *name, struct error *err);
 
 /* ---- the commands ---- */

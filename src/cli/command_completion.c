@@ -52,10 +52,10 @@ static enum kind kind_of(const struct command *command, const char **ret_words)
     const char *arguments = command->arguments != NULL ? command->arguments : "";
 
     *ret_words = "";
+    if (strstr(arguments, "FILE") != NULL || strstr(arguments, "PATH") != NULL)
+        return KIND_FILE; /* the first word, whatever comes behind it */
     if (strstr(arguments, "CONNECTOR") != NULL)
         return KIND_CONNECTOR;
-    if (strstr(arguments, "FILE") != NULL || strstr(arguments, "PATH") != NULL)
-        return KIND_FILE;
     if (strcmp(arguments, "bash|zsh|fish") == 0) {
         *ret_words = "bash zsh fish";
         return KIND_WORDS;
@@ -378,6 +378,23 @@ static void write_fish(struct text *out)
 
 /* ---- The command ---- */
 
+static void write_script(struct cli *cli, const char *shell, void (*write)(struct text *out))
+{
+    AUTO_DONE(text) struct text script = { 0 };
+    struct json_writer writer;
+
+    text_init(&script, 0);
+    write(&script);
+    if (!cli->json) {
+        (void)text_append_bytes(&cli->out, script.data, script.size);
+        return;
+    }
+    cli_begin_json(cli, &writer, "completion");
+    json_write_string(&writer, "shell", shell);
+    json_write_bytes(&writer, "script", script.data, script.size);
+    cli_end_json(cli, &writer);
+}
+
 /* While somebody types nothing may be said, whatever is wrong. */
 static int list_connectors(struct cli *cli)
 {
@@ -401,7 +418,7 @@ int command_completion(struct cli *cli)
         return list_connectors(cli);
     for (size_t i = 0; i < ARRAY_LENGTH(shells); i++) {
         if (strcmp(cli->words[0], shells[i].name) == 0) {
-            shells[i].write(&cli->out);
+            write_script(cli, shells[i].name, shells[i].write);
             return 0;
         }
     }

@@ -66,8 +66,15 @@ int command_init(struct cli *cli)
 
     text_init(&sample, 0);
     config_write_sample(&sample);
-    if (strcmp(path, "-") == 0) {
+    if (strcmp(path, "-") == 0 && !cli->json) {
         (void)text_append_bytes(&cli->out, sample.data, sample.size);
+        return 0;
+    }
+    if (strcmp(path, "-") == 0) {
+        cli_begin_json(cli, &writer, "init");
+        json_write_null(&writer, "file");
+        json_write_bytes(&writer, "text", sample.data, sample.size);
+        cli_end_json(cli, &writer);
         return 0;
     }
     if (write_new(path, &sample, cli->values[OPTION_FORCE] != NULL, &err) < 0)

@@ -58,8 +58,7 @@ static void write_check(struct cli *cli, const struct examination *examination, 
     json_write_bool(&writer, "valid", examination->config_error.kind == ERROR_NONE);
     write_problems(&writer, &examination->problems, false);
     write_problems(&writer, &examination->problems, true);
-    if (examination->config_error.kind != ERROR_NONE && examination->problems.errors == 0)
-        json_write_string(&writer, "error", examination->config_error.message);
+    cli_write_error(&writer, &examination->config_error);
     if (is_online)
         doctor_write(&writer, &examination->doctor);
     cli_end_json(cli, &writer);

@@ -51,11 +51,12 @@ static bool tell_finding(void *context, const struct state_finding *finding)
     return true;
 }
 
-static int examine(struct cli *cli, struct state *state, struct findings *findings, struct error *err)
+/* The object stays open. */
+static int examine(struct cli *cli, const char *kind, struct state *state, struct findings *findings, struct error *err)
 {
     *findings = (struct findings){ .cli = cli };
     if (cli->json) {
-        cli_begin_json(cli, &findings->writer, "state-check");
+        cli_begin_json(cli, &findings->writer, kind);
         json_write_string(&findings->writer, "state", state_path(state));
         json_write_open_array(&findings->writer, "findings");
     }
@@ -65,7 +66,6 @@ static int examine(struct cli *cli, struct state *state, struct findings *findin
         return 0;
     json_write_close(&findings->writer);
     json_write_bool(&findings->writer, "is_sound", findings->count == 0);
-    cli_end_json(cli, &findings->writer);
     return 0;
 }
 
@@ -79,8 +79,10 @@ int command_state_check(struct cli *cli)
     if (cli_find_state(cli, &settings, &err) < 0 || expect_there(&settings, &err) < 0)
         return cli_fail(cli, &err);
     settings.reader = true;
-    if (state_open(&settings, &state, &err) < 0 || examine(cli, state, &findings, &err) < 0)
+    if (state_open(&settings, &state, &err) < 0 || examine(cli, "state-check", state, &findings, &err) < 0)
         return cli_fail(cli, &err);
+    if (cli->json)
+        cli_end_json(cli, &findings.writer);
     if (findings.count == 0 && !cli->json)
         (void)text_append_format(&cli->out, "%s: sound\n", settings.path);
     else if (!cli->json)
@@ -88,14 +90,22 @@ int command_state_check(struct cli *cli)
     return findings.count > 0 ? DIFFERENCES : 0;
 }
 
-static int repair_in_place(struct cli *cli, struct state *state, struct error *err)
+static int repair_in_place(struct cli *cli, struct state *state, struct findings *findings, struct error *err)
 {
-    int64_t changed;
+    bool dry_run = cli->values[OPTION_DRY_RUN] != NULL;
+    int64_t changed = 0;
 
-    if (state_mend(state, &changed, err) < 0)
+    if (findings->count > 0 && !dry_run && state_mend(state, &changed, err) < 0)
         return cli_fail(cli, err);
-    if (!cli->json)
+    if (cli->json) {
+        json_write_bool(&findings->writer, "dry_run", dry_run);
+        json_write_integer(&findings->writer, "mended", changed);
+        cli_end_json(cli, &findings->writer);
+    } else if (findings->count == 0) {
+        (void)text_append_format(&cli->out, "%s: sound, nothing to mend\n", state_path(state));
+    } else if (!dry_run) {
         (void)text_append_format(&cli->out, "mended: %lld rows\n", (long long)changed);
+    }
     return 0;
 }
 
@@ -146,7 +156,7 @@ int command_state_repair(struct cli *cli)
         settings.reader = false;
         return err.kind == ERROR_IO ? repair_anew(cli, &settings, &err) : cli_fail(cli, &err);
     }
-    if (examine(cli, state, &findings, &err) < 0)
+    if (examine(cli, "state-repair", state, &findings, &err) < 0)
         findings.beyond = 1; /* its pages cannot be read */
     if (findings.beyond > 0) {
         state_free(TAKE(state));
@@ -154,9 +164,7 @@ int command_state_repair(struct cli *cli)
         text_clear(&cli->out);
         return repair_anew(cli, &settings, &err);
     }
-    if (findings.count == 0 && !cli->json)
-        (void)text_append_format(&cli->out, "%s: sound, nothing to mend\n", settings.path);
-    return findings.count == 0 || dry_run ? 0 : repair_in_place(cli, state, &err);
+    return repair_in_place(cli, state, &findings, &err);
 }
 
 /* ---- export ---- */

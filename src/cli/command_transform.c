@@ -19,6 +19,7 @@ struct job {
     const char *context;
     struct memory_decoder *decoder;
     struct json_writer writer;
+    struct json_writer bad_writer; /* with --json: of the elements that are no memories */
     size_t shown, bad;
 };
 
@@ -60,6 +61,13 @@ static void on_element(void *context, const struct splitter_element *element)
         return;
     }
     job->bad++;
+    if (job->cli->json) {
+        json_write_open_object(&job->bad_writer, NULL);
+        json_write_integer(&job->bad_writer, "element", (int64_t)element->index);
+        json_write_integer(&job->bad_writer, "position", (int64_t)element->offset);
+        json_write_bytes(&job->bad_writer, "message", err.message, strlen(err.message));
+        json_write_close(&job->bad_writer);
+    }
     (void)fprintf(stderr, "element %llu at byte %llu: %s\n", (unsigned long long)element->index, (unsigned long long)element->offset, err.message);
 }
 
@@ -89,6 +97,7 @@ int command_transform(struct cli *cli)
     struct job job = { .cli = cli, .settings = { .strategy = TRANSFORM_STANDARD, .extract_tags = true }, .context = "context" };
     AUTO(memory_decoder) struct memory_decoder *decoder = memory_decoder_new();
     AUTO_DONE(text) struct text input = { 0 };
+    AUTO_DONE(text) struct text malformed = { 0 };
     struct error err = { 0 };
     size_t index;
     int result;
@@ -108,10 +117,15 @@ int command_transform(struct cli *cli)
     if (cli->json) {
         cli_begin_json(cli, &job.writer, "transform");
         json_write_open_array(&job.writer, "documents");
+        text_init(&malformed, 0);
+        json_write_begin(&job.bad_writer, &malformed);
+        json_write_open_array(&job.bad_writer, NULL);
     }
     result = transform_all(&job, &input, &err);
     if (cli->json) {
         json_write_close(&job.writer);
+        json_write_close(&job.bad_writer);
+        json_write_raw(&job.writer, "malformed", malformed.data, malformed.size);
         cli_end_json(cli, &job.writer);
     }
     if (result < 0)

@@ -56,6 +56,69 @@ void help_all(struct text *out)
                            "Examples:\n  memory-connector demo\n  memory-connector help sync\n");
 }
 
+/* ---- For programs ---- */
+
+static void write_option(struct json_writer *writer, const struct option_row *row)
+{
+    char letter[2] = { row->letter, '\0' };
+
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "option", row->name);
+    json_write_string(writer, "letter", row->letter != 0 ? letter : NULL);
+    json_write_string(writer, "argument", row->argument);
+    json_write_string(writer, "summary", row->help);
+    json_write_close(writer);
+}
+
+static void write_command(struct json_writer *writer, const struct command *command)
+{
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "command", command->name);
+    json_write_string(writer, "arguments", command->arguments);
+    json_write_string(writer, "summary", command->summary);
+    json_write_string(writer, "details", command->details);
+    json_write_open_array(writer, "options");
+    for (size_t i = 0; i < command->option_count; i++)
+        write_option(writer, &option_rows[command->options[i]]);
+    json_write_close(writer);
+    json_write_open_array(writer, "examples");
+    for (size_t i = 0; i < ARRAY_LENGTH(command->examples) && command->examples[i] != NULL; i++)
+        json_write_string(writer, NULL, command->examples[i]);
+    json_write_close(writer);
+    json_write_close(writer);
+}
+
+/* The command of that name, and those that begin with that word. */
+static bool is_meant(const struct command *command, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(command->name, name, length) == 0 && (command->name[length] == '\0' || command->name[length] == ' ');
+}
+
+bool help_write_json(struct cli *cli, const char *name)
+{
+    struct json_writer writer;
+    bool any = false;
+
+    cli_begin_json(cli, &writer, "help");
+    json_write_open_array(&writer, "commands");
+    for (size_t i = 0; i < command_count; i++) {
+        if (name != NULL && !is_meant(&commands[i], name))
+            continue;
+        write_command(&writer, &commands[i]);
+        any = true;
+    }
+    json_write_close(&writer);
+    json_write_open_array(&writer, "options");
+    for (int i = 0; i < OPTIONS; i++)
+        if (option_rows[i].is_global)
+            write_option(&writer, &option_rows[i]);
+    json_write_close(&writer);
+    cli_end_json(cli, &writer);
+    return any;
+}
+
 int help_unknown_command(const char *name, struct error *err)
 {
     const char *nearest = NULL;
@@ -83,19 +146,21 @@ int command_help(struct cli *cli)
 
     for (size_t i = 0; i < cli->word_count; i++)
         (void)snprintf(name + strlen(name), sizeof name - strlen(name), "%s%s", i > 0 ? " " : "", cli->words[i]);
-    if (name[0] == '\0') {
+    if (cli->json) {
+        if (help_write_json(cli, name[0] != '\0' ? name : NULL))
+            return 0;
+    } else if (name[0] == '\0') {
         help_all(&cli->out);
         return 0;
     }
-    for (size_t i = 0; i < command_count; i++) {
-        size_t length = strlen(name);
-        if (strncmp(commands[i].name, name, length) == 0 && (commands[i].name[length] == '\0' || commands[i].name[length] == ' ')) {
-            if (cli->out.size > 0)
-                (void)text_append_char(&cli->out, '\n');
-            help_command(&commands[i], &cli->out);
-        }
+    for (size_t i = 0; i < command_count && !cli->json; i++) {
+        if (!is_meant(&commands[i], name))
+            continue;
+        if (cli->out.size > 0)
+            (void)text_append_char(&cli->out, '\n');
+        help_command(&commands[i], &cli->out);
     }
-    if (cli->out.size > 0)
+    if (cli->out.size > 0 && !cli->json)
         return 0;
     (void)help_unknown_command(cli->words[0], &err);
     return cli_fail(cli, &err);

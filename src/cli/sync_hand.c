@@ -157,6 +157,7 @@ int sync_hand_over(struct cli *cli, const struct sync_options *options, struct e
     if (cli->json) {
         json_write_close(&handing.writer);
         json_write_integer(&handing.writer, "exit_code", handing.code);
+        json_write_null(&handing.writer, "error"); /* of the handing over; each run tells its own */
         cli_end_json(cli, &handing.writer);
     }
     return handing.code;

@@ -131,16 +131,30 @@ static void write_outcome(struct sync_job *job, struct json_writer *writer, size
     json_write_close(writer);
 }
 
+/* The one that the exit code is of; none when that is no error. */
+static void pick_error(const struct sync_job *job, const struct sync_outcome *outcomes, int code, struct error *ret_err)
+{
+    for (size_t i = 0; i < job->options->connector_count; i++) {
+        if (outcomes[i].error_kind == ERROR_NONE || error_exit_code(outcomes[i].error_kind) != code)
+            continue;
+        (void)error_set(ret_err, outcomes[i].error_kind, "%s: %s", job->cli->config->engine.connectors[job->options->connectors[i]].id, outcomes[i].error);
+        return;
+    }
+}
+
 static void print_end(struct sync_job *job, const struct sync_outcome *outcomes, int code)
 {
     struct cli *cli = job->cli;
     struct json_writer writer;
+    struct error err = { 0 };
 
     if (cli->json || job->options->json_lines) {
         cli_begin_json(cli, &writer, "sync");
         if (job->options->json_lines)
             json_write_string(&writer, "type", "result");
         json_write_integer(&writer, "exit_code", code);
+        pick_error(job, outcomes, code, &err);
+        cli_write_error(&writer, &err);
         json_write_bool(&writer, "dry_run", job->options->dry_run);
         json_write_open_array(&writer, "runs");
         for (size_t i = 0; i < job->options->connector_count; i++)
