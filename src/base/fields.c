@@ -93,6 +93,10 @@ static int check_limits(const struct field *field, double value, struct error *e
     if ((field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max))
         return 0;
     text_init(&range, 100);
+    if (value < field->min && field->max >= 1e12) { /* an end that nobody comes near */
+        print_number(field, field->min, &range);
+        return error_set(err, ERROR_CONFIG, "is out of range: at least %s", range.data);
+    }
     print_number(field, field->min, &range);
     (void)text_append(&range, " to ");
     print_number(field, field->max, &range);

@@ -60,7 +60,7 @@ static void hide_secret(struct cli *cli, int id, char *argument)
 static int unknown_option(const char *name, struct error *err)
 {
     const char *nearest = NULL;
-    size_t best = 4;
+    size_t best = strlen(name) / 2 + 1 < 4 ? strlen(name) / 2 + 1 : 4; /* of three letters, two others make another word */
 
     for (int i = 0; i < OPTIONS; i++) {
         size_t distance = edit_distance(name, option_rows[i].name);
@@ -71,7 +71,15 @@ static int unknown_option(const char *name, struct error *err)
     }
     if (nearest != NULL)
         return error_set(err, ERROR_USAGE, "there is no option --%.60s; did you mean --%s?", name, nearest);
-    return error_set(err, ERROR_USAGE, "there is no option --%.60s", name);
+    return error_set(err, ERROR_USAGE, "there is no option --%.60s; \"memory-connector help COMMAND\" shows those of a command", name);
+}
+
+/* What stands behind an option, as help shows it. */
+static const char *argument_of(int code)
+{
+    int id = option_of(code);
+
+    return id >= 0 && option_rows[id].argument != NULL ? option_rows[id].argument : "VALUE";
 }
 
 static int take_option(struct cli *cli, int code, struct error *err)
@@ -80,13 +88,13 @@ static int take_option(struct cli *cli, int code, struct error *err)
     const char *word = cli->argv[optind - 1];
 
     if (code == ':')
-        return error_set(err, ERROR_USAGE, "%s needs a value", word);
+        return error_set(err, ERROR_USAGE, "%s needs a value: %s", word, argument_of(optopt));
     if (id < 0) {
         if (strncmp(word, "--", 2) == 0) {
             AUTO_STRING char *name = mem_copy_bytes(word + 2, strcspn(word + 2, "="));
             return unknown_option(name, err);
         }
-        return error_set(err, ERROR_USAGE, "there is no option -%c", optopt);
+        return error_set(err, ERROR_USAGE, "there is no option -%c; \"memory-connector help COMMAND\" shows those of a command", optopt);
     }
     if (option_rows[id].is_secret)
         hide_secret(cli, id, optarg);
@@ -114,19 +122,6 @@ static const struct command *find_command(char **words, size_t count, size_t *re
         }
     }
     return NULL;
-}
-
-static int parts_of(const char *name, struct error *err)
-{
-    char list[200] = "";
-    size_t length = strlen(name);
-
-    for (size_t i = 0; i < command_count; i++)
-        if (strncmp(commands[i].name, name, length) == 0 && commands[i].name[length] == ' ')
-            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] != '\0' ? ", " : "", commands[i].name + length + 1);
-    if (list[0] == '\0')
-        return 0;
-    return error_set(err, ERROR_USAGE, "\"%s\" wants one of: %s", name, list);
 }
 
 static bool takes_option(const struct command *command, int id)
@@ -174,11 +169,8 @@ static int parse(struct cli *cli, struct error *err)
     if (cli->word_count == 0)
         return 0;
     cli->command = find_command(cli->argv + optind, cli->word_count, &used);
-    if (cli->command == NULL) {
-        if (parts_of(cli->words[0], err) < 0)
-            return -1;
-        return help_unknown_command(cli->words[0], err);
-    }
+    if (cli->command == NULL)
+        return help_unknown_command(cli->words[0], cli->word_count > 1 ? cli->words[1] : NULL, err);
     cli->words += used;
     cli->word_count -= used;
     return cli->values[OPTION_HELP] != NULL ? 0 : check_use(cli, err);
@@ -327,7 +319,7 @@ int cli_confirm(struct cli *cli, const char *question, struct error *err)
     if (cli->values[OPTION_YES] != NULL)
         return 0;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return error_set(err, ERROR_USAGE, "%s: nobody can be asked here; say --yes", question);
+        return error_set(err, ERROR_USAGE, "%s Nobody can be asked here: say --yes", question);
     (void)fprintf(stderr, "%s [y/N] ", question);
     if (fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
         return 0;
@@ -477,6 +469,8 @@ static int run_nothing(struct cli *cli)
     if (asked)
         return 0;
     (void)fputs(cli->out.data, stderr);
+    if (cli->argc > 1)
+        (void)fputs("\nmemory-connector: a command is missing behind the options\n", stderr);
     text_clear(&cli->out);
     return error_exit_code(ERROR_USAGE);
 }

@@ -98,7 +98,8 @@ void help_command(const struct command *command, struct text *out);
 void help_all(struct text *out);
 /* name: a command, or the word that several begin with; NULL: all. false: there is none. */
 bool help_write_json(struct cli *cli, const char *name);
-int help_unknown_command(const char *name, struct error *err);
+/* second: the word behind it; NULL: none. Always -1. */
+int help_unknown_command(const char *name, const char *second, struct error *err);
 
 /* ---- the commands ---- */
 int command_sync(struct cli *cli);

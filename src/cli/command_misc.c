@@ -115,7 +115,7 @@ int command_config_check(struct cli *cli)
 
     if (result == 0 && cli->config->file[0] == '\0') {
         struct error err = { 0 };
-        (void)error_set(&err, ERROR_CONFIG, "there is no configuration file; \"memory-connector help\" says where one is looked for");
+        (void)error_set(&err, ERROR_CONFIG, "there is no configuration file: \"memory-connector init\" writes one (\"memory-connector help\" says where it is looked for)");
         return cli_fail(cli, &err);
     }
     if (!cli->json && (code = say_check(cli, &examination)) != 0)

@@ -171,9 +171,11 @@ int command_serve(struct cli *cli)
     struct state_settings settings;
     struct error err = { 0 };
     int64_t lock_wait_ms = 0;
+    int64_t port = 0;
     int result;
 
-    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, &err) < 0 || cli_load_config(cli, &err) < 0)
+    /* The port is looked at before anything is begun. */
+    if (cli_get_duration(cli, OPTION_LOCK_WAIT, 0, &lock_wait_ms, &err) < 0 || cli_get_port(cli, OPTION_PORT, 0, &port, &err) < 0 || cli_load_config(cli, &err) < 0)
         return cli_fail(cli, &err);
     settings = config_state(cli->config);
     settings.lock_wait_ms = lock_wait_ms;

@@ -27,7 +27,7 @@ static int begin(struct cli *cli, struct state **ret_state, struct error *err)
 static void say_no_connectors(struct cli *cli)
 {
     if (cli->config->file[0] == '\0')
-        (void)text_append(&cli->out, "There is no configuration file yet: \"memory-connector help\" says where one is looked for.\n");
+        (void)text_append(&cli->out, "There is no configuration file yet: \"memory-connector init\" writes one (\"memory-connector help\" says where it is looked for).\n");
     else
         (void)text_append_format(&cli->out, "%s has no connectors yet.\n", cli->config->file);
 }

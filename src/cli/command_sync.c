@@ -83,8 +83,8 @@ static int choose(struct cli *cli, size_t *connectors, size_t *ret_count, struct
         if (config_connector(cli->config, i)->enabled)
             connectors[count++] = i;
     if (count == 0 && cli->config->file[0] == '\0')
-        return error_set(err, ERROR_CONFIG, "there is no configuration file, and nothing is named on the command line; "
-                                            "write a config.yaml, or give --memory-url, --context-id and --lightrag-url (\"memory-connector help sync\")");
+        return error_set(err, ERROR_CONFIG, "there is no configuration file, and nothing is named on the command line: "
+                                            "\"memory-connector init\" writes one; or give --memory-url, --context-id and --lightrag-url (\"memory-connector help sync\")");
     if (count == 0)
         return error_set(err, ERROR_CONFIG, "%s has no enabled connector", cli->config->file);
     *ret_count = count;

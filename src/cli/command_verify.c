@@ -202,6 +202,10 @@ int command_verify(struct cli *cli)
 
     if (errand_begin(&errand, &err) < 0 || cli_one_connector(cli, &connector, &err) < 0)
         return cli_fail(cli, &err);
+    if (cli->config->engine.connector_count == 0) {
+        (void)error_set(&err, ERROR_CONFIG, "there is no connector to verify: \"memory-connector init\" writes a configuration, \"memory-connector config check\" reads it");
+        return cli_fail(cli, &err);
+    }
     targets = mem_alloc_array(cli->config->engine.connector_count + 1, sizeof *targets);
     request.targets = targets;
     request.target_count = choose_targets(cli, connector, targets);

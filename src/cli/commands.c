@@ -14,7 +14,7 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_CONNECTOR] = { "connector", 'c', "ID", "a connector, also as a plain word", false, false, false },
     [OPTION_ALL] = { "all", 0, NULL, "every enabled connector (the default)", false, false, false },
     [OPTION_WAIT] = { "wait", 0, NULL, "stay until LightRAG has processed everything", false, false, false },
-    [OPTION_DRY_RUN] = { "dry-run", 0, NULL, "fetch and compare only; write and send nothing", false, false, false },
+    [OPTION_DRY_RUN] = { "dry-run", 0, NULL, "say what would be done; write and send nothing", false, false, false },
     [OPTION_LIMIT] = { "limit", 0, "N", "how many: memories to ask for, or rows to show", false, false, false },
     [OPTION_RANGE] = { "range", 0, "R", "how far back: day, week, month, all", false, false, false },
     [OPTION_MAX_ITEMS] = { "max-items", 0, "N", "take at most so many memories", false, false, false },
@@ -33,8 +33,8 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_SINCE] = { "since", 0, "TIME", "only newer: a time, or how long ago (2h)", false, false, false },
     [OPTION_YES] = { "yes", 'y', NULL, "do not ask", false, false, false },
     [OPTION_SHOW_CONTENT] = { "show-content", 0, NULL, "show the bytes that came (private)", false, false, false },
-    [OPTION_REPAIR] = { "repair", 0, NULL, "mend what differs, and stay until that is processed", false, false, false },
-    [OPTION_ACCEPT_TARGET] = { "accept-target", 0, NULL, "what the address serves now is the target from now on", false, false, false },
+    [OPTION_REPAIR] = { "repair", 0, NULL, "mend what differs, and stay until it is done", false, false, false },
+    [OPTION_ACCEPT_TARGET] = { "accept-target", 0, NULL, "what the address serves now is what is meant", false, false, false },
     [OPTION_BACKFILL] = { "backfill", 0, NULL, "read day, week, month and all in turn", false, false, false },
     [OPTION_CLOSED] = { "closed", 0, NULL, "also retried, discarded, cleared ones", false, false, false },
     [OPTION_COUNT] = { "count", 'n', "N", "how many times to show (5)", false, false, false },
@@ -52,7 +52,7 @@ const struct option_row option_rows[OPTIONS] = {
     [OPTION_TO] = { "to", 0, "BACKEND", "sqlite or json (the other one)", false, false, false },
     [OPTION_MEMORY] = { "memory", 0, "M", "only the memory with this id", false, false, false },
     [OPTION_TEXT] = { "text", 0, NULL, "show the exact text that is sent (private)", false, false, false },
-    [OPTION_ENTITY] = { "entity", 0, "NAME", "the memories behind an entity of LightRAG's graph", false, false, false },
+    [OPTION_ENTITY] = { "entity", 0, "NAME", "memories behind an entity of LightRAG's graph", false, false, false },
 };
 
 #define TAKES(...) .options = { __VA_ARGS__ }, .option_count = sizeof((enum option_id[]){ __VA_ARGS__ }) / sizeof(enum option_id)
