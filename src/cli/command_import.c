@@ -64,7 +64,7 @@ static int import_export(struct cli *cli, const struct state_settings *settings,
     }
     fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        (void)error_set(&err, ERROR_FAILED, "%s: %s", path, strerror(errno));
+        (void)error_set(&err, ERROR_FAILED, errno == ENOENT ? "%s: there is no such file" : "%s: %s", path, strerror(errno));
         return cli_fail(cli, &err);
     }
     result = state_import(settings, fd, lines.path, tell_bad_line, &lines, &done, &err);

@@ -26,9 +26,9 @@ enum memory_state {
     MEMORY_FLYING = 2,   /* member of an open batch; waits for the server's word */
     MEMORY_DONE = 3,     /* proven in the graph: our revision, processed, with chunks */
     MEMORY_DEAD = 4,     /* its own fault or too long stuck; waits for a person, see its dead letter */
-    MEMORY_SKIPPED = 5,  /* empty or filtered; waits for another revision */
-    MEMORY_REMOVING = 6, /* rows at the server are being deleted; wanted says what comes after */
-    MEMORY_GONE = 7,     /* tombstone */
+    MEMORY_SKIPPED = 5,  /* nothing to send, see enum memory_skip; waits for another revision, filter or listing */
+    MEMORY_REMOVING = 6, /* rows at the server are being deleted; wanted says what comes after: QUEUED in the newer revision, or GONE */
+    MEMORY_GONE = 7,     /* tombstone; waits for a listing that shows it again */
     MEMORY_TRUSTED = 8,  /* imported from a program that took "accepted" for done; its revision is not known (zeros); never sent, audited or removed by itself */
     MEMORY_STATES = 9
 };
