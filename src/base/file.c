@@ -33,19 +33,54 @@ static const char *remedy_for(int cause)
     return "";
 }
 
+static int sync_folder_of(const char *path)
+{
+    AUTO_STRING char *folder = mem_copy_string(path);
+    char *slash = strrchr(folder, '/');
+    int fd;
+    int result;
+
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash != NULL)
+        *slash = '\0';
+    fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    result = fsync(fd);
+    (void)close(fd);
+    return result;
+}
+
+/* A folder is only there for good when the one above it is synced. One that may not be read cannot be synced, and is not what is wrong then. */
+static int make_one(const char *path, struct error *err)
+{
+    struct stat found;
+    int cause;
+
+    if (mkdir(path, 0700) == 0) {
+        if (sync_folder_of(path) < 0 && errno != EACCES && errno != EINVAL)
+            return error_set(err, ERROR_IO, "cannot sync the folder above %s: %s%s", path, strerror(errno), remedy_for(errno));
+        return 0;
+    }
+    cause = errno;
+    if (cause == EEXIST || stat(path, &found) == 0)
+        return 0;
+    return error_set(err, ERROR_IO, "cannot make the folder %s: %s%s", path, strerror(cause), remedy_for(cause));
+}
+
 int file_make_folder(const char *path, struct error *err)
 {
     AUTO_STRING char *copy = mem_copy_string(path);
     struct stat found;
-    int cause;
 
     for (char *at = copy + 1; *copy != '\0'; at++) {
         char was = *at;
         if (was != '/' && was != '\0')
             continue;
         *at = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST && (cause = errno) != 0 && stat(copy, &found) < 0)
-            return error_set(err, ERROR_IO, "cannot make the folder %s: %s%s", copy, strerror(cause), remedy_for(cause));
+        if (make_one(copy, err) < 0)
+            return -1;
         *at = was;
         if (was == '\0')
             break;
@@ -108,25 +143,6 @@ static int write_all(int fd, const char *bytes, size_t size)
         size -= (size_t)put;
     }
     return 0;
-}
-
-static int sync_folder_of(const char *path)
-{
-    AUTO_STRING char *folder = mem_copy_string(path);
-    char *slash = strrchr(folder, '/');
-    int fd;
-    int result;
-
-    if (slash == folder)
-        slash[1] = '\0';
-    else if (slash != NULL)
-        *slash = '\0';
-    fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    result = fsync(fd);
-    (void)close(fd);
-    return result;
 }
 
 int file_replace(const char *path, const void *bytes, size_t size, unsigned mode, struct error *err)

@@ -107,15 +107,29 @@ static int begin_generation(const char *folder, sqlite3 *db, const struct dump_s
     return state_file_sync_folder(snapshot, err);
 }
 
+/* The snapshot has its name, but whether the disk knows it is not sure: what would be acknowledged from now on could be lost with it. */
+static int give_up(struct state *state, const struct generation *made, const struct error *why, struct error *err)
+{
+    if (made->fd >= 0)
+        (void)close(made->fd);
+    return state_break(state, why, err);
+}
+
 /* After a failure that left the old generation as it was the state goes on with that. */
 static int next_generation(struct state *state, struct error *err)
 {
     struct state_json *json = state->json;
     struct dump_head head = { .schema = json->schema, .generation = json->generation + 1, .made_ms = json->now_ms };
     struct generation made;
+    struct error why = { 0 };
 
-    if (begin_generation(json->folder, state->db, &json->sink, &head, &made, err) < 0 && !made.counts)
+    if (begin_generation(json->folder, state->db, &json->sink, &head, &made, &why) < 0) {
+        if (made.counts)
+            return give_up(state, &made, &why, err);
+        if (err != NULL)
+            *err = why;
         return -1;
+    }
     if (json->fd >= 0)
         (void)close(json->fd);
     state_json_remove(json->folder, json->generation);
@@ -269,7 +283,7 @@ void state_json_tidy(struct state *state)
 
     if (json->journal_bytes < (json->retry_bytes > limit ? json->retry_bytes : limit))
         return;
-    if (next_generation(state, &err) < 0) {
+    if (next_generation(state, &err) < 0 && !state->is_broken) {
         log_warn("state", "", "its journal could not be shortened, it goes on growing: %s", err.message);
         json->retry_bytes = json->journal_bytes * 2;
     }
@@ -302,6 +316,9 @@ static int read_head(struct line_reader *reader, int64_t generation, bool is_jou
         return -1;
     if (dump_read_head(line, size, reader->path, ret_head, err) < 0)
         return -1;
+    if (!has_newline) /* a line that is written next would run into it */
+        return error_set(err, ERROR_IO, "%s is damaged: it was cut behind its first line. Nothing was changed: put back a backup of the folder, or see what "
+                         "\"memory-connector state repair --dry-run\" can save", reader->path);
     if (ret_head->generation != generation || ret_head->is_journal != is_journal)
         return error_set(err, ERROR_IO, "%s is another file than its name says", reader->path);
     return 0;

@@ -71,7 +71,7 @@ static int list(const char *folder, struct contents *ret, struct error *err)
     return 0;
 }
 
-/* The first generation is made journal first: a crash in between leaves one that only has a head. */
+/* A generation is made journal first: a crash in between leaves one that only has a head. */
 static bool has_commits(const char *folder, int64_t generation)
 {
     AUTO_STRING char *path = state_json_name(folder, "journal", generation, "");
@@ -87,6 +87,9 @@ static bool has_commits(const char *folder, int64_t generation)
 
 static int judge(const char *folder, const struct contents *there, struct error *err)
 {
+    if (there->journal > there->snapshot && has_commits(folder, there->journal))
+        return error_set(err, ERROR_IO, "state %s: journal-%06lld.jsonl is there, its snapshot is gone: put it back, or a backup of the folder", folder,
+                         (long long)there->journal);
     if (there->snapshot > 0)
         return 0;
     if (there->foreign[0] != '\0' && ends_with(there->foreign, ".json"))
@@ -94,7 +97,7 @@ static int judge(const char *folder, const struct contents *there, struct error 
                          "state.path), then bring it over with \"memory-connector state import %s\"", folder, there->foreign, folder);
     if (there->foreign[0] != '\0')
         return error_set(err, ERROR_CONFIG, "state %s: a folder with other files (%s): name one of its own, such as %s/state", folder, there->foreign, folder);
-    if (there->journal > 1 || (there->journal == 1 && has_commits(folder, 1)))
+    if (there->journal > 1)
         return error_set(err, ERROR_IO, "state %s: a journal is there, its snapshot is gone: put it back, or a backup of the folder", folder);
     return 0;
 }

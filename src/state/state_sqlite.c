@@ -263,11 +263,11 @@ static int open_json_reader(struct state *state, const struct state_settings *se
     for (int i = 0; i < READER_TRIES; i++) {
         int64_t before = 0, after = 0;
         why = (struct error){ 0 };
-        if (state_json_inspect(state->path, &before, err) < 0)
-            return -1;
+        if (state_json_inspect(state->path, &before, &why) < 0)
+            continue; /* a listing that was read while files went and came shows what never was */
         if (state_json_open(state, settings, table, count, &why) == 0)
             return 0;
-        if (state_json_inspect(state->path, &after, err) < 0 || after == before)
+        if (state_json_inspect(state->path, &after, NULL) == 0 && after == before)
             break;
         state_json_free(state->json); /* its statements are the database's */
         (void)sqlite3_close(state->db);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +19,20 @@
 #include <unistd.h>
 
 static char folder[64];
+
+static int folders_synced, folder_error; /* this program's own fsync stands before the library's; errno of the next ones, 0: none fails */
+
+int fsync(int fd)
+{
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    struct stat facts;
+
+    if (fstat(fd, &facts) < 0 || !S_ISDIR(facts.st_mode))
+        return real(fd);
+    folders_synced++;
+    errno = folder_error;
+    return folder_error == 0 ? real(fd) : -1;
+}
 
 static int set_up(void **state)
 {
@@ -42,6 +57,24 @@ static int tear_down(void **state)
 static char *path_of(const char *name)
 {
     return mem_format("%s/%s", folder, name);
+}
+
+/* A state in a folder that a power loss takes away is a state that is lost. */
+static void test_a_new_folder_is_synced_into_the_one_above(void **state)
+{
+    AUTO_STRING char *deep = path_of("a/b/c"), *other = path_of("d");
+    struct error err = { 0 };
+    (void)state;
+
+    folders_synced = 0;
+    assert_int_equal(file_make_folder(deep, &err), 0);
+    assert_int_equal(folders_synced, 3);
+    assert_int_equal(file_make_folder(deep, &err), 0);
+    assert_int_equal(folders_synced, 3);
+    folder_error = EIO;
+    assert_int_equal(file_make_folder(other, &err), -1);
+    assert_non_null(strstr(err.message, "cannot sync the folder above"));
+    folder_error = 0;
 }
 
 static void test_folders(void **state)
@@ -246,6 +279,7 @@ static void test_build(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_folder_is_synced_into_the_one_above),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_replace_keeps_the_last_good_one),

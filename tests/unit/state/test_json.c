@@ -4,7 +4,24 @@
 #include "base/log.h"
 #include "state/state_json.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+
 enum { COMMITS = 200, FLIPS = 300 }; /* MC_FLIPS: more of them */
+
+/* The Nth fsync from now on fails, when it is a folder's (as a disk that is dying); this program's own function stands before the library's. */
+static int folder_syncs = -1; /* until the one that fails; -1: none does */
+
+int fsync(int fd)
+{
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    struct stat facts;
+
+    if (folder_syncs < 0 || fstat(fd, &facts) < 0 || !S_ISDIR(facts.st_mode) || folder_syncs-- > 0)
+        return real(fd);
+    errno = EIO;
+    return -1;
+}
 
 static char *name_of(const char *kind, int64_t generation)
 {
@@ -194,6 +211,91 @@ static void test_every_crash_between_generations(void **unused)
     }
 }
 
+/* Whether the new snapshot has its name on the disk is not known then: nothing may be acknowledged that needs it, and what came before stays. While only the
+ * new journal has its name nothing of it counts, and the old generation goes on. */
+static void test_a_new_generation_whose_name_is_not_synced(void **unused)
+{
+    AUTO_STRING char *old_snapshot = name_of("snapshot", 1), *old_journal = name_of("journal", 1), *snapshot = name_of("snapshot", 2);
+    struct state *state = open_json();
+    struct error err = { 0 };
+
+    (void)unused;
+    commit_one(state, 1);
+    state->json->journal_limit = 1;
+    folder_syncs = 0; /* the journal's name */
+    commit_one(state, 2);
+    assert_int_equal(state_check(state, &err), 0);
+    assert_int_equal(access(snapshot, F_OK), -1);
+    state->json->retry_bytes = 0;
+    folder_syncs = 1; /* the snapshot's */
+    commit_one(state, 3); /* durable, whichever of both counts */
+    assert_int_equal(state_check(state, &err), -1);
+    assert_non_null(strstr(err.message, "cannot sync its folder"));
+    assert_int_equal(access(old_snapshot, F_OK), 0);
+    assert_int_equal(access(old_journal, F_OK), 0);
+    state_free(state);
+    folder_syncs = -1;
+    (void)unlink(snapshot); /* the power was lost, and its name with it */
+    state = open_json();
+    expect_transactions(state, 3);
+    state_free(state);
+}
+
+/* A journal with transactions counts more than an older snapshot that came back (a lost unlink, a backup put beside it). */
+static void test_a_journal_that_is_newer_than_the_snapshot(void **unused)
+{
+    AUTO_STRING char *snapshot = name_of("snapshot", 2), *journal = name_of("journal", 2);
+    AUTO_STRING char *old_snapshot = name_of("snapshot", 1), *old_journal = name_of("journal", 1);
+    struct state *state = open_json();
+    struct bytes old[2];
+    struct error err = { 0 };
+
+    (void)unused;
+    commit_one(state, 1);
+    old[0] = read_file(old_snapshot);
+    old[1] = read_file(old_journal);
+    state->json->journal_limit = 1;
+    commit_one(state, 2);
+    state->json->journal_limit = 1 << 20;
+    commit_one(state, 3);
+    state_free(state);
+    assert_int_equal(unlink(snapshot), 0);
+    write_file(old_snapshot, old[0].data, old[0].size);
+    write_file(old_journal, old[1].data, old[1].size);
+    assert_int_equal(refuse_json(&err), ERROR_IO);
+    assert_non_null(strstr(err.message, "snapshot is gone"));
+    assert_int_equal(access(journal, F_OK), 0);
+    assert_int_equal(access(old_journal, F_OK), 0);
+    for (size_t i = 0; i < 2; i++)
+        free(old[i].data);
+}
+
+/* Cut by one byte behind its first line: the next transaction must not run into that line. */
+static void test_a_journal_without_its_first_newline(void **unused)
+{
+    AUTO_STRING char *path = name_of("journal", 1);
+    struct error err = { 0 };
+    struct bytes journal;
+    size_t head;
+
+    (void)unused;
+    state_free(open_json());
+    journal = read_file(path);
+    head = (size_t)((char *)memchr(journal.data, '\n', journal.size) - journal.data);
+    write_file(path, journal.data, head);
+    free(journal.data);
+    if (refuse_json(&err) == ERROR_NONE) { /* or it is told */
+        struct state *state = open_json();
+        commit_one(state, 1);
+        state_free(state);
+        state = open_json();
+        expect_transactions(state, 1);
+        state_free(state);
+    } else {
+        assert_non_null(strstr(err.message, path));
+    }
+}
+
 /* What was acknowledged and is altered is told with its place; the state is never taken for a smaller one in silence. */
 static void test_flips_and_cuts(void **unused)
 {
@@ -350,6 +452,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_every_crash_of_a_journal),
         STATE_TEST(test_every_crash_between_generations),
+        STATE_TEST(test_a_new_generation_whose_name_is_not_synced),
+        STATE_TEST(test_a_journal_that_is_newer_than_the_snapshot),
+        STATE_TEST(test_a_journal_without_its_first_newline),
         STATE_TEST(test_flips_and_cuts),
         STATE_TEST(test_an_older_schema),
         STATE_TEST(test_what_is_refused),
