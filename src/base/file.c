@@ -33,7 +33,7 @@ static const char *remedy_for(int cause)
     return "";
 }
 
-static int sync_folder_of(const char *path)
+int file_sync_folder_of(const char *path)
 {
     AUTO_STRING char *folder = mem_copy_string(path);
     char *slash = strrchr(folder, '/');
@@ -59,7 +59,7 @@ static int make_one(const char *path, struct error *err)
     int cause;
 
     if (mkdir(path, 0700) == 0) {
-        if (sync_folder_of(path) < 0 && errno != EACCES && errno != EINVAL)
+        if (file_sync_folder_of(path) < 0 && errno != EACCES && errno != EINVAL)
             return error_set(err, ERROR_IO, "cannot sync the folder above %s: %s%s", path, strerror(errno), remedy_for(errno));
         return 0;
     }
@@ -163,7 +163,7 @@ int file_replace(const char *path, const void *bytes, size_t size, unsigned mode
         (void)unlink(fresh);
         return error_set(err, ERROR_IO, "cannot write %s: %s%s", path, strerror(failure), remedy_for(failure));
     }
-    if (sync_folder_of(path) < 0)
+    if (file_sync_folder_of(path) < 0)
         return error_set(err, ERROR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
     return 0;
 }
@@ -205,7 +205,7 @@ int file_build(const char *path, bool over, int (*write)(void *context, int fd, 
         result = error_set(err, ERROR_IO, "%s: cannot be renamed: %s%s", part, strerror(errno), remedy_for(errno));
     if (result < 0)
         (void)unlink(part);
-    else if (sync_folder_of(path) < 0)
+    else if (file_sync_folder_of(path) < 0)
         return error_set(err, ERROR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
     return result;
 }

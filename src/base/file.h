@@ -25,6 +25,9 @@ int file_build(const char *path, bool over, int (*write)(void *context, int fd, 
 /* The whole of bytes, whatever interrupts. */
 int file_write(int fd, const char *name, const void *bytes, size_t size, struct error *err);
 
+/* So that a name that was made, moved or removed there is so for good. 0, or -1 with errno. */
+int file_sync_folder_of(const char *path);
+
 /* A lock that ends with the process (flock: it belongs to the open file, not to the process's table of files). Writes pid and host name into
  * the file. -1 with ERROR_CONFLICT and the holder's words when somebody has it. *ret_fd is kept open for as long as the lock. */
 int file_lock(const char *path, int *ret_fd, struct error *err);

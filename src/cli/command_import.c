@@ -47,7 +47,9 @@ static void say_export(struct cli *cli, const struct state_settings *settings, c
     }
     (void)text_append_format(&cli->out, "%s: %lld lines went in", settings->path, (long long)done->lines);
     if (done->bad > 0)
-        (void)text_append_format(&cli->out, ", %lld were left out; %lld rows were given up or counted anew because of them", (long long)done->bad, (long long)done->mended);
+        (void)text_append_format(&cli->out, ", %lld were left out", (long long)done->bad);
+    if (done->bad > 0 || done->mended > 0)
+        (void)text_append_format(&cli->out, "; %lld rows that contradict others were given up or counted anew", (long long)done->mended);
     (void)text_append_char(&cli->out, '\n');
 }
 
@@ -73,7 +75,7 @@ static int import_export(struct cli *cli, const struct state_settings *settings,
     if (result < 0)
         return cli_fail(cli, &err);
     say_export(cli, settings, &done);
-    return done.bad > 0 ? PARTLY : 0;
+    return done.bad > 0 || done.mended > 0 ? PARTLY : 0;
 }
 
 /* ---- What an earlier program remembers: which connector and context of ours is meant ---- */

@@ -9,16 +9,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DIFFERENCES = 4 };
 #define DAY_MS (24 * 3600 * (int64_t)1000)
 
+/* Opening tells why there is none: perhaps only its file is gone. */
 static int expect_there(const struct state_settings *settings, struct error *err)
 {
+    AUTO(state) struct state *state = NULL;
+    struct state_settings reader = *settings;
+
     if (access(settings->path, F_OK) == 0)
         return 0;
-    return error_set(err, ERROR_FAILED, "state %s: there is none yet; the first sync makes it", settings->path);
+    reader.reader = true;
+    return state_open(&reader, &state, err);
 }
 
 /* ---- check, repair ---- */
@@ -169,6 +175,27 @@ int command_state_repair(struct cli *cli)
 
 /* ---- export ---- */
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+/* --force replaces old exports, never the state: its file, its log, or what lies in its folder. */
+static int refuse_own_file(const struct state_settings *settings, const char *path, struct error *err)
+{
+    AUTO_STRING char *log = mem_format("%s-wal", settings->path);
+    AUTO_STRING char *folder = mem_copy_string(path);
+    char *slash = strrchr(folder, '/');
+
+    if (slash != NULL)
+        slash[slash == folder] = '\0';
+    if (!is_same_file(path, settings->path) && !is_same_file(path, log) && !is_same_file(slash != NULL ? folder : ".", settings->path))
+        return 0;
+    return error_set(err, ERROR_USAGE, "%s: that is the state itself, or in its folder: choose another name", path);
+}
+
 struct export {
     struct state *state;
     int64_t now_ms;
@@ -196,6 +223,8 @@ int command_state_export(struct cli *cli)
         return cli_fail(cli, &err);
     if (strcmp(path, "-") == 0)
         result = state_export(state, STDOUT_FILENO, "standard output", settings.now_ms, &err);
+    else if (refuse_own_file(&settings, path, &err) < 0)
+        result = -1;
     else
         result = file_build(path, cli->values[OPTION_FORCE] != NULL, write_export, &(struct export){ state, settings.now_ms }, &err);
     if (result < 0)

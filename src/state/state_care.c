@@ -8,14 +8,37 @@
 
 /* ---- What must agree ---- */
 
+/* What the readers of state_read*.c refuse as damage. What is written here as a number is counted there. */
+#define STRANGE_MEMORIES                                                                                                                          \
+    "FROM memories WHERE seq<1 OR state NOT BETWEEN 1 AND 8 OR wanted NOT BETWEEN 0 AND 2 OR attempts NOT BETWEEN 0 AND 2147483647 "                 \
+    "OR text_size NOT BETWEEN 0 AND 2147483647 OR length(CAST(revision AS BLOB))<>32"
+#define STRANGE_BATCHES "FROM batches WHERE state NOT BETWEEN 1 AND 5 OR strikes NOT BETWEEN 0 AND 2147483647 OR length(CAST(track AS BLOB))>=128"
+#define STRANGE_LETTERS "FROM letters WHERE class NOT BETWEEN 1 AND 12 OR ending NOT BETWEEN 0 AND 3 OR length(CAST(fingerprint AS BLOB))<>16"
+#define STRANGE_RUNS "FROM runs WHERE result NOT BETWEEN 0 AND 6 OR error_kind NOT BETWEEN 0 AND 9"
+#define STRANGE_NEWER "FROM newer WHERE length(CAST(revision AS BLOB))<>32"
+#define DOUBLED_MEMORIES "FROM memories WHERE seq NOT IN (SELECT min(seq) FROM memories GROUP BY stream, CAST(id AS BLOB))"
+_Static_assert((int)MEMORY_STATES == 9 && (int)WANTED_GONE == 2 && (int)BATCH_CLOSED == 5 && (int)TRACK_SIZE == 128 && (int)DEAD_CLASSES == 13 &&
+                   (int)DEAD_CLEARED == 3 && (int)RUN_RESULTS == 7 && (int)ERROR_KINDS == 10 && (int)SHA256_SIZE == 32, "the rules below say it in numbers");
+
 /* count: how many rows are wrong. mend: what makes it right, in this order; a row that is given up is nothing lost, the next listing shows its memory again. */
 static const struct rule {
     const char *name, *words, *count, *mending, *mend;
 } rules[] = {
+    { "strange_targets", "targets with names that no release has written", "SELECT count(*) FROM targets WHERE length(CAST(name AS BLOB))>64", "they are removed",
+      "DELETE FROM targets WHERE length(CAST(name AS BLOB))>64" },
+    { "strange_streams", "streams with names that no release has written", "SELECT count(*) FROM streams WHERE length(CAST(connector AS BLOB))>64", "they are removed",
+      "DELETE FROM streams WHERE length(CAST(connector AS BLOB))>64" },
     { "memories_without_stream", "memories of a stream that is not there", "SELECT count(*) FROM memories WHERE stream NOT IN (SELECT stream FROM streams)",
       "they are given up, and fetched again", "DELETE FROM memories WHERE stream NOT IN (SELECT stream FROM streams)" },
-    { "unknown_states", "memories in a state that no release knows", "SELECT count(*) FROM memories WHERE state<1 OR state>8",
-      "they are given up, and fetched again", "DELETE FROM memories WHERE state<1 OR state>8" },
+    { "strange_memories", "memories with values that no release has written", "SELECT count(*) " STRANGE_MEMORIES, "they are given up, and fetched again",
+      "DELETE " STRANGE_MEMORIES },
+    { "doubled_memories", "memories of an id that another one has", "SELECT count(*) " DOUBLED_MEMORIES, "the one that came first stays", "DELETE " DOUBLED_MEMORIES },
+    { "memories_nobody_finds", "memories with the key of another id", "SELECT count(*) FROM memories WHERE hash<>mc_memory_key(stream, id)",
+      "their keys are made anew", "UPDATE memories SET hash=mc_memory_key(stream, id) WHERE hash<>mc_memory_key(stream, id)" },
+    { "strange_batches", "batches with values that no release has written", "SELECT count(*) " STRANGE_BATCHES, "they are removed", "DELETE " STRANGE_BATCHES },
+    { "strange_runs", "runs with values that no release has written", "SELECT count(*) " STRANGE_RUNS, "they are removed", "DELETE " STRANGE_RUNS },
+    { "strange_letters", "dead letters with values that no release has written", "SELECT count(*) " STRANGE_LETTERS, "they are removed", "DELETE " STRANGE_LETTERS },
+    { "strange_newer", "waiting revisions with values that no release has written", "SELECT count(*) " STRANGE_NEWER, "they are removed", "DELETE " STRANGE_NEWER },
     { "flying_without_batch", "memories on their way in a batch that is closed or not there",
       "SELECT count(*) FROM memories WHERE state=2 AND batch NOT IN (SELECT batch FROM batches WHERE state<5)",
       "they are given up, fetched again, and found at the server",
@@ -34,7 +57,8 @@ static const struct rule {
       "DELETE FROM newer WHERE seq NOT IN (SELECT seq FROM memories)" },
     { "absences_without_memory", "notes of absence without a memory", "SELECT count(*) FROM absences WHERE seq NOT IN (SELECT seq FROM memories)", "they are removed",
       "DELETE FROM absences WHERE seq NOT IN (SELECT seq FROM memories)" },
-    { "letters_without_stream", "dead letters of a stream that is not there", "SELECT count(*) FROM letters WHERE stream NOT IN (SELECT stream FROM streams)", NULL, NULL },
+    { "letters_without_stream", "dead letters of a stream that is not there", "SELECT count(*) FROM letters WHERE stream NOT IN (SELECT stream FROM streams)",
+      "they are removed: what they tell of is fetched and told again", "DELETE FROM letters WHERE stream NOT IN (SELECT stream FROM streams)" },
     { "counters", "counters that do not say what is there",
       "SELECT count(*) FROM (SELECT * FROM (SELECT stream, kind, value FROM counts WHERE value<>0 EXCEPT SELECT stream, state, count(*) FROM memories GROUP BY 1, 2 "
       "EXCEPT SELECT stream, 16+class, count(*) FROM letters WHERE ending=0 GROUP BY 1, 2) "
@@ -44,6 +68,21 @@ static const struct rule {
       "DELETE FROM counts; INSERT INTO counts(stream, kind, value) SELECT stream, state, count(*) FROM memories GROUP BY 1, 2; "
       "INSERT INTO counts(stream, kind, value) SELECT stream, 16+class, count(*) FROM letters WHERE ending=0 GROUP BY 1, 2" },
 };
+
+static void memory_key(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const struct slice id = { .data = sqlite3_value_blob(values[1]), .size = (size_t)sqlite3_value_bytes(values[1]) };
+
+    (void)count;
+    sqlite3_result_int64(context, state_memory_key(sqlite3_value_int64(values[0]), id));
+}
+
+static int make_functions(struct state *state, struct error *err)
+{
+    int code = sqlite3_create_function_v2(state->db, "mc_memory_key", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, memory_key, NULL, NULL, NULL);
+
+    return code == SQLITE_OK ? 0 : state_fail(state, code, err, "beginning to examine it");
+}
 
 int state_ask(struct state *state, const char *sql, const char *what, int64_t *ret_number, struct error *err)
 {
@@ -86,7 +125,7 @@ int state_examine(struct state *state, bool (*each)(void *context, const struct 
     struct state_finding finding = { .name = "pages", .words = "SQLite finds its pages or indexes damaged", .detail = "" };
 
     text_init(&words, 0);
-    if (state_check(state, err) < 0 || examine_pages(state, &words, &finding.count, err) < 0)
+    if (state_check(state, err) < 0 || make_functions(state, err) < 0 || examine_pages(state, &words, &finding.count, err) < 0)
         return -1;
     finding.detail = words.data;
     if (finding.count > 0 && !each(context, &finding))
@@ -119,6 +158,8 @@ int state_mend(struct state *state, int64_t *ret_changed, struct error *err)
 {
     int64_t changed = 0;
 
+    if (make_functions(state, err) < 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
         int64_t wrong;
         if (state_ask(state, rules[i].count, rules[i].words, &wrong, err) < 0)

@@ -54,9 +54,12 @@ int state_export(struct state *state, int fd, const char *path, int64_t now_ms, 
 
 static int refuse_existing(const char *path, enum state_backend backend, struct error *err)
 {
+    enum state_file file;
     struct stat facts;
     int64_t generation;
 
+    if (stat(path, &facts) < 0 && errno == ENOENT && backend == STATE_SQLITE)
+        return state_file_inspect(path, &file, err); /* the log of another one may lie there */
     if (stat(path, &facts) < 0)
         return errno == ENOENT ? 0 : state_tell_errno(path, "cannot be reached", errno, err);
     if (backend == STATE_JSON && S_ISDIR(facts.st_mode))
@@ -397,22 +400,23 @@ static char *name_aside(const char *path, int64_t now_ms)
     return mem_format("%s.damaged.%s", path, stamp);
 }
 
-/* The new one is whole on the disk under a passing name before the old one is moved. */
+/* The new one is whole on the disk under a passing name before the old one is moved, and the file is moved before its log, without which it would be an older
+ * state. Killed in between nothing stands at the path, and state_file_inspect tells of the new one instead of beginning anew. */
 static int replace_sqlite(struct saver *saver, const struct state_settings *settings, struct error *err)
 {
     static const char *const endings[] = { "-wal", "-shm" };
-    AUTO_STRING char *passing = mem_format("%s.saved", settings->path);
+    AUTO_STRING char *passing = state_file_saved(settings->path);
     AUTO_STRING char *aside = name_aside(settings->path, settings->now_ms);
 
     if (state_schema_write_copy(saver->scratch->db, settings->path, passing, err) < 0)
         return -1;
+    if (rename(settings->path, aside) < 0)
+        return state_tell_errno(settings->path, "cannot be moved aside", errno, err);
     for (size_t i = 0; i < ARRAY_LENGTH(endings); i++) {
         AUTO_STRING char *from = mem_format("%s%s", settings->path, endings[i]), *to = mem_format("%s%s", aside, endings[i]);
         if (rename(from, to) < 0 && errno != ENOENT)
             return state_tell_errno(from, "cannot be moved aside", errno, err);
     }
-    if (rename(settings->path, aside) < 0)
-        return state_tell_errno(settings->path, "cannot be moved aside", errno, err);
     if (rename(passing, settings->path) < 0)
         return state_tell_errno(passing, "the new state could not be put in place; it is whole under this name", errno, err);
     (void)snprintf(saver->saved.kept, sizeof saver->saved.kept, "%s", aside);

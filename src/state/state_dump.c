@@ -276,7 +276,7 @@ static int bad_line(const struct line_reader *reader, dump_bad_line *bad, void *
     return error_set(err, ERROR_IO, "%s is damaged at byte %lld: %s", reader->path, (long long)offset, why);
 }
 
-int dump_load(struct rows *rows, struct line_reader *reader, dump_bad_line *bad, void *context, int64_t *ret_rows, struct error *err)
+static int load_lines(struct rows *rows, struct line_reader *reader, dump_bad_line *bad, void *context, int64_t *ret_rows, struct error *err)
 {
     int64_t lines = 0, loaded = 0, end = -1, offset = 0;
     const char *line;
@@ -305,4 +305,14 @@ int dump_load(struct rows *rows, struct line_reader *reader, dump_bad_line *bad,
         return -1;
     *ret_rows = loaded;
     return more;
+}
+
+int dump_load(struct rows *rows, struct line_reader *reader, dump_bad_line *bad, void *context, int64_t *ret_rows, struct error *err)
+{
+    int result;
+
+    rows->takes_only_new = true; /* two rows of one key are two rows too many */
+    result = load_lines(rows, reader, bad, context, ret_rows, err);
+    rows->takes_only_new = false;
+    return result;
 }

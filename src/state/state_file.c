@@ -131,10 +131,21 @@ static bool has_log(const char *path)
     return stat(log, &facts) == 0 && facts.st_size > 0;
 }
 
+char *state_file_saved(const char *path)
+{
+    return mem_format("%s.saved", path);
+}
+
 static int judge_missing(const char *path, enum state_file *ret_file, struct error *err)
 {
-    if (errno != ENOENT)
-        return error_set(err, ERROR_IO, "state %s: cannot be reached: %s", path, strerror(errno));
+    AUTO_STRING char *saved = state_file_saved(path);
+    int cause = errno;
+
+    if (cause != ENOENT)
+        return error_set(err, ERROR_IO, "state %s: cannot be reached: %s", path, strerror(cause));
+    if (access(saved, F_OK) == 0)
+        return error_set(err, ERROR_IO, "state %s: the file is gone. A repair was broken off, the state that it saved is whole: move %s-wal and %s-shm away if they are there, then rename "
+                         "%s to %s; or remove it to start anew", path, path, path, saved, path);
     /* A log belongs to one database; a new one beside it would be mixed with it. */
     if (has_log(path))
         return error_set(err, ERROR_IO, "state %s: the file is gone, but its log %s-wal is there: put the file back, or remove %s-wal and %s-shm to start anew",

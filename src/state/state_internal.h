@@ -105,6 +105,7 @@ enum { STATE_APPLICATION_ID = 0x4D436F6E }; /* "MCon" in the header, so that a d
 enum state_file { STATE_FILE_MISSING, STATE_FILE_OURS };
 
 /* Refuses what must not be opened: a folder, a file that was cut to nothing, a log without its database. */
+char *state_file_saved(const char *path); /* where a repair keeps the new state until the old one is moved aside; owned by the caller */
 int state_file_inspect(const char *path, enum state_file *ret_file, struct error *err);
 /* Is the opened file a state of ours? Reads nothing but its header. */
 int state_file_judge(sqlite3 *db, const char *path, struct error *err);

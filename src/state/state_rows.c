@@ -273,7 +273,7 @@ bool rows_frame_begins(const char *bytes, size_t size)
 
 /* ---- Loading ---- */
 
-enum verb { VERB_PUT, VERB_SET, VERB_DROP };
+enum verb { VERB_PUT, VERB_SET, VERB_DROP, VERB_ADD }; /* ADD: a PUT where nothing is */
 
 struct rows_statement {
     sqlite3_stmt *statement;
@@ -290,9 +290,14 @@ void rows_done(struct rows *rows)
     *rows = (struct rows){ 0 };
 }
 
+static bool is_whole_row(enum verb verb)
+{
+    return verb == VERB_PUT || verb == VERB_ADD;
+}
+
 static bool text_has_row(const struct rows_table *table, uint64_t columns, int at, enum verb verb, bool of_keys)
 {
-    return (columns >> at & 1) != 0 && (verb == VERB_PUT || table->is_key[at] == of_keys);
+    return (columns >> at & 1) != 0 && (is_whole_row(verb) || table->is_key[at] == of_keys);
 }
 
 /* Parameter n is column n-1, whatever its place in the statement. */
@@ -310,8 +315,8 @@ static void list_columns(struct text *sql, const struct rows_table *table, uint6
 
 static void write_sql(struct text *sql, const struct rows_table *table, uint64_t columns, enum verb verb)
 {
-    if (verb == VERB_PUT) {
-        (void)text_append_format(sql, "INSERT OR REPLACE INTO \"%s\"(", table->name);
+    if (is_whole_row(verb)) {
+        (void)text_append_format(sql, verb == VERB_ADD ? "INSERT INTO \"%s\"(" : "INSERT OR REPLACE INTO \"%s\"(", table->name);
         list_columns(sql, table, columns, verb, false, ",", false);
         (void)text_append(sql, ") VALUES(");
         for (int i = 0; i < table->columns; i++)
@@ -458,7 +463,7 @@ static bool columns_fit(const struct rows_table *table, uint64_t columns, enum v
         all |= (uint64_t)1 << i;
         keys |= (uint64_t)table->is_key[i] << i;
     }
-    if (verb == VERB_PUT)
+    if (is_whole_row(verb))
         return columns == all;
     return verb == VERB_DROP ? columns == keys : (columns & keys) == keys && columns != keys;
 }
@@ -505,9 +510,11 @@ static int load_row(struct rows *rows, yyjson_val *row, struct error *err)
             continue;
         if (read_row(&rows->table[table], yyjson_arr_get(row, 2), values, &columns) < 0 || !columns_fit(&rows->table[table], columns, (enum verb)verb))
             return error_set(err, ERROR_IO, "a row of %s has other columns than this release knows", rows->table[table].name);
-        return run_row(rows, table, (enum verb)verb, columns, values, err);
+        if (rows->takes_only_new && verb != VERB_PUT)
+            break;
+        return run_row(rows, table, rows->takes_only_new ? VERB_ADD : (enum verb)verb, columns, values, err);
     }
-    return error_set(err, ERROR_IO, "it does something else than put, set and drop");
+    return error_set(err, ERROR_IO, rows->takes_only_new ? "it does something else than put" : "it does something else than put, set and drop");
 }
 
 int rows_load(struct rows *rows, yyjson_val *array, struct error *err)

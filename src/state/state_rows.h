@@ -34,6 +34,7 @@ struct rows {
     sqlite3 *db;                  /* borrowed */
     int tables;
     struct rows_table table[ROWS_TABLES];
+    bool takes_only_new;          /* only "put", and never over a row that is there */
     struct rows_statement *statements; /* of loading, prepared once for each set of columns */
     size_t count, capacity;
 };
@@ -54,7 +55,7 @@ bool rows_frame_is_whole(const char *line, size_t size);
 /* Does a line begin anywhere in these bytes? Nothing inside of a line looks so, because quotes are escaped there. */
 bool rows_frame_begins(const char *bytes, size_t size);
 
-/* Brings the rows of a line (a JSON value that was parsed) into the database. 0; -1: something contradicts the schema or what is there. */
+/* Brings the rows of a line (a JSON value that was parsed) into the database. With takes_only_new nothing that is there is replaced. 0; -1: something contradicts the schema or what is there. */
 struct yyjson_val;
 int rows_load(struct rows *rows, struct yyjson_val *array, struct error *err);
 

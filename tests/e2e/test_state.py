@@ -1,9 +1,11 @@
 """Looking after the state: check, repair, export, import, migrate, cleanup, with either backend."""
+import copy
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import zlib
 
 import pytest
 
@@ -181,3 +183,190 @@ def test_what_is_not_there(program):
         done = program.run("state", *words, check=1)
         assert "there is none yet" in done.stderr
     assert "No such file" in program.run("state", "import", "nothing.jsonl", check=1).stderr
+
+
+# ---- what an import, a repair or an export must not do
+
+
+def frame(inside):
+    data = inside.encode()
+    return b'{"crc":"%08x","size":%d,%s}\n' % (zlib.crc32(data), len(data), data)
+
+
+def framed(rows, schema):
+    """An export as somebody else could have written it: every line whole."""
+    head = frame(f'"memory_connector":"state","schema":{schema},"generation":0,"made":null')
+    return head + b"".join(frame('"rows":[%s]' % json.dumps(row, separators=(",", ":"))) for row in rows) + frame(f'"end":{len(rows)}')
+
+
+def rows_of(path):
+    """The rows of an export, and its schema."""
+    text = path.read_text().splitlines()
+    return [row for line in text[1:-1] for row in json.loads(line)["rows"]], json.loads(text[0])["schema"]
+
+
+def a_row(rows, table, number=0):
+    return copy.deepcopy([row for row in rows if row[1] == table][number])
+
+
+def altered(rows, table, number=0, **columns):
+    row = a_row(rows, table, number)
+    row[2].update(columns)
+    return row
+
+
+HOSTILE = {
+    "the same row twice": lambda rows: [a_row(rows, "memories")],
+    "the same text twice": lambda rows: [altered(rows, "texts", text="x")],
+    "the same stream under another number": lambda rows: [altered(rows, "streams", stream=77)],
+    "a row that is taken away": lambda rows: [["drop", "memories", {"seq": a_row(rows, "memories")[2]["seq"]}]],
+    "a row that is changed": lambda rows: [["set", "memories", {"seq": a_row(rows, "memories")[2]["seq"], "state": 1}]],
+    "a number that is none": lambda rows: [altered(rows, "memories", seq="seven")],
+    "a number too large for 64 bits": lambda rows: [altered(rows, "memories", seq=2**64)],
+    "a fraction": lambda rows: [altered(rows, "memories", seq=1.5)],
+    "nothing where something must be": lambda rows: [altered(rows, "memories", seq=500, state=None)],
+    "a column that is not known": lambda rows: [altered(rows, "memories", seq=500, evil=1)],
+    "a table that is not known": lambda rows: [["put", "sqlite_schema", {"name": "x"}]],
+    "no row": lambda rows: [7],
+    "odd hexadecimal digits": lambda rows: [altered(rows, "memories", seq=500, id={"hex": "abc"})],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_import_of_hostile_lines(ready, tmp_path, name):
+    """A line that contradicts what is there is left out and told; what was good stays, and nothing is said to be there that is not."""
+    good = tmp_path / "good.jsonl"
+    ready.run("state", "export", good, check=0)
+    rows, schema = rows_of(good)
+    bad = HOSTILE[name](rows)
+    (tmp_path / "bad.jsonl").write_bytes(framed(rows + bad, schema))
+    ready.state = tmp_path / "new" / "state"
+    done = ready.run("state", "import", tmp_path / "bad.jsonl", check=3)
+    assert "left out" in done.stderr and f"{len(bad)} were left out" in done.stdout
+    ready.run("state", "check", check=0)
+    assert ready.json("status")["connectors"][0]["memories"]["done"] == 40
+    run = ready.sync("--wait")
+    assert (run["unchanged"], run["sent"]) == (40, 0)
+
+
+def test_an_import_that_contradicts_itself(ready, tmp_path):
+    """Lines that are each good, but not together: what is given up for it is told, and the exit code says so."""
+    good = tmp_path / "good.jsonl"
+    ready.run("state", "export", good, check=0)
+    rows, schema = rows_of(good)
+    number = a_row(rows, "memories")[2]["seq"]
+    cases = {
+        "a stream that is gone": [row for row in rows if row[1] != "streams"],
+        "a memory in no state": [altered([row], "memories", state=99) if row[1] == "memories" and row[2]["seq"] == number else row for row in rows],
+        "a memory twice": rows + [altered(rows, "memories", seq=500, text_size=0)],
+        "a memory that nobody finds": [altered([row], "memories", hash=1) if row[1] == "memories" and row[2]["seq"] == number else row for row in rows],
+    }
+    for name, case in cases.items():
+        (tmp_path / "bad.jsonl").write_bytes(framed(case, schema))
+        ready.state = tmp_path / name.replace(" ", "-") / "state"
+        done = ready.run("state", "import", tmp_path / "bad.jsonl")
+        assert done.returncode == 3 and "given up or counted anew" in done.stdout, (name, done.stdout, done.stderr)
+        ready.run("state", "check", check=0)
+        ready.sync("--wait")
+        assert ready.json("status")["connectors"][0]["memories"]["done"] == 40, name
+        ledger = ready.target.ledger()
+        assert (ledger["processed"], ledger["doubled"]) == (40, 0), name
+
+
+def test_an_import_of_numbers_at_the_end(ready, tmp_path):
+    good = tmp_path / "good.jsonl"
+    ready.run("state", "export", good, check=0)
+    rows, schema = rows_of(good)
+    for seq in (2**63 - 1, 2**62):
+        (tmp_path / "bad.jsonl").write_bytes(framed(rows + [altered(rows, "memories", seq=seq)], schema))
+        ready.state = tmp_path / f"new{seq}" / "state"
+        done = ready.run("state", "import", tmp_path / "bad.jsonl")
+        assert done.returncode in (3, 74) and "out of range" in done.stderr + done.stdout or done.returncode == 3, done.stderr
+        assert done.returncode == 3 or not ready.state.exists()
+
+
+@pytest.mark.skipif("MC_STATE_BACKEND" in os.environ, reason="about SQLite's log")
+def test_nothing_is_put_beside_the_log_of_another_state(ready, tmp_path):
+    """A log belongs to one database: beside a new one it would be mixed with it."""
+    good = tmp_path / "good.jsonl"
+    ready.run("state", "export", good, check=0)
+    log = ready.state.with_name(ready.state.name + "-wal")
+    db = sqlite3.connect(ready.state)
+    db.execute("UPDATE counts SET value=value+1")
+    db.commit()
+    left = log.read_bytes()
+    db.close()
+    assert len(left) > 4096
+    place = tmp_path / "elsewhere" / "state.db"
+    place.parent.mkdir()
+    place.with_name("state.db-wal").write_bytes(left)
+    done = ready.run("state", "migrate", place, "--to", "sqlite", check=74)
+    assert "state.db-wal" in done.stderr
+    ready.state = place
+    done = ready.run("state", "import", good, check=74)
+    assert "state.db-wal" in done.stderr and not place.exists()
+
+
+@pytest.mark.skipif("MC_STATE_BACKEND" in os.environ, reason="about SQLite's file")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="SKIPPED LOUDLY: strace is not here: no repair was broken off")
+@pytest.mark.parametrize("call", ["rename", "fsync,fdatasync", "unlink"])
+def test_a_repair_that_is_killed(ready, tmp_path, call):
+    """At every step: the state, old or new, is there, or it is said where it lies; never a new empty one."""
+    db = sqlite3.connect(ready.state)
+    db.execute("PRAGMA writable_schema=ON")  # an index that does not fit its table: the pages are damaged, and no row is lost
+    db.execute("UPDATE sqlite_schema SET sql='CREATE INDEX runs_connector ON runs(started_by)' WHERE name='runs_connector'")
+    db.commit()
+    db.close()
+    whole = tmp_path / "whole"
+    shutil.copytree(ready.state.parent, whole)
+    for number in range(1, 40):
+        shutil.rmtree(ready.state.parent)
+        shutil.copytree(whole, ready.state.parent)
+        db = sqlite3.connect(ready.state)  # its last words are in the log only
+        db.execute("INSERT INTO meta VALUES('in_the_log', 7)")
+        db.commit()
+        log = ready.state.with_name(ready.state.name + "-wal")
+        left = log.read_bytes()
+        before = ready.state.read_bytes()
+        db.close()
+        ready.state.write_bytes(before)
+        log.write_bytes(left)
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+        done = subprocess.run([*strace, *ready.command("state", "repair", "--yes")], capture_output=True, text=True, env=ready.env, cwd=ready.folder)
+        if done.returncode == 0:
+            break
+        again = ready.run("state", "export", "-")
+        assert again.returncode in (0, 74), (number, again.stderr)
+        if again.returncode == 0:
+            assert again.stdout.count('["put","memories"') == 40 and "in_the_log" in again.stdout, number
+        else:
+            assert ready.state.name in again.stderr, again.stderr
+            assert ready.run("sync").returncode == 74, "a new state was begun in silence"
+            moved = ready.state.with_name(ready.state.name + ".saved")
+            assert str(moved) in again.stderr or "put the file back" in again.stderr, again.stderr
+    assert done.returncode == 0 and number > 1
+
+
+def test_an_export_does_not_replace_the_state(ready):
+    """--force is for old exports."""
+    target = ready.state if ready.state.is_file() else next(ready.state.glob("snapshot-*"))
+    before = target.read_bytes()
+    done = ready.run("state", "export", target, "--force", check=2)
+    assert "that is the state itself" in done.stderr
+    assert target.read_bytes() == before
+    ready.run("state", "check", check=0)
+
+
+def test_a_repair_comes_to_an_end(ready):
+    """A dead letter of a stream that is not there is told once, and not for ever."""
+    exported = ready.run("state", "export", "-", check=0).stdout
+    rows = [row for line in exported.splitlines()[1:-1] for row in json.loads(line)["rows"]]
+    schema = json.loads(exported.splitlines()[0])["schema"]
+    letter = {"letter": 9, "class": 4, "ending": 0, "stream": 999, "seq": 0, "run": 1, "fingerprint": "", "http_status": 0, "words": "w", "attempts": 1, "times": 1,
+              "first_ms": 1, "last_ms": 1, "position": 0, "length": 0, "raw": None}
+    ready.state = ready.folder / "with-letter" / "state"
+    done = ready.run("state", "import", "-", stdin=framed(rows + [["put", "letters", letter]], schema).decode())
+    assert done.returncode in (0, 3), done.stderr
+    ready.run("state", "check")
+    ready.run("state", "repair", "--yes", check=0)
+    ready.run("state", "check", check=0)
