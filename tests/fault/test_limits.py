@@ -27,18 +27,13 @@ def limited(program, *args, files=None, stdout=subprocess.PIPE, stderr=subproces
 
 
 def test_descriptors_run_out(program, pair, figure):
-    """P9: any number of open files. Either it goes on, or it says so; never a signal, never something lost or blamed on a memory. With just enough for one
-    connection that is kept it may go on trying (the server's health is well, only inserts get no connection of their own): then it is killed."""
+    """P9: any number of open files. Either it goes on, or it says so and ends; never a signal, never something lost or blamed on a memory. With just enough for one
+    connection that is kept the server's health is well and only inserts get no connection of their own: then it ends after some tries."""
     source, target = pair
     ends = {}
     for number, files in enumerate(range(3, 41) if ALL else (3, 5, 7, 8, 10, 12, 16, 24, 40)):
         fresh(program, target, number)
-        try:
-            done = limited(program, "sync", "--wait", "--json", files=files, timeout=10 * e2e.SLOW)
-        except subprocess.TimeoutExpired:
-            ends["still trying"] = ends.get("still trying", 0) + 1
-            whole(program, target, 12)
-            continue
+        done = limited(program, "sync", "--wait", "--json", files=files, timeout=60 * e2e.SLOW)
         ends[done.returncode] = ends.get(done.returncode, 0) + 1
         assert done.returncode in (0, 69, 74, 75, 78, 127), f"{files} files: exit {done.returncode}\n{done.stderr}"
         if done.returncode not in (0, 127):  # 127: the dynamic loader has not even begun
