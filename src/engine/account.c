@@ -276,9 +276,23 @@ static void fail_login(struct account *account, const struct http_answer *login,
     end_waiting(account, &refusal);
 }
 
+/* A server that says the password back: nothing of its words is repeated. */
+static struct http_answer without_password(const struct account *account, const struct http_answer *answer)
+{
+    const char *password = account->settings->password;
+    struct http_answer clean = *answer;
+
+    if (memmem(answer->body, answer->body_size, password, strlen(password)) != NULL) {
+        clean.body = "";
+        clean.body_size = 0;
+    }
+    return clean;
+}
+
 static void on_login(void *owner, http_id id, const struct http_answer *answer)
 {
     struct account *account = owner;
+    struct http_answer refusal;
     AUTO_DONE(text) struct text token = { 0 };
     struct sink_login login;
     struct sink_verdict verdict;
@@ -287,7 +301,9 @@ static void on_login(void *owner, http_id id, const struct http_answer *answer)
     account->login = 0;
     text_init(&token, 0);
     if (!sink_read_login(answer, &token, &login, &verdict)) {
-        fail_login(account, answer, &verdict);
+        refusal = without_password(account, answer);
+        (void)sink_read_login(&refusal, &token, &login, &verdict);
+        fail_login(account, &refusal, &verdict);
         return;
     }
     if (login.is_needless) {
