@@ -6,8 +6,10 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -175,3 +177,90 @@ def test_real_main_job(program, real, fake, version, tmp_path):
     run = program.sync("--wait", timeout=240)
     assert run["processed"] == 20 and run["failed"] == 0
     check_real(server, program, 20)
+
+
+# ---- the JSON state, and the upgrade of an older state
+
+def without(path, sql):
+    """A state of SQLite as an older release left it."""
+    db = sqlite3.connect(path)
+    db.executescript(sql)
+    db.close()
+
+
+TO_VERSION_3 = ("DROP TABLE alerts; DROP INDEX letters_seq; ALTER TABLE memories DROP COLUMN first_ms; ALTER TABLE runs DROP COLUMN filtered; PRAGMA user_version=3")
+
+
+def as_version_5(folder):
+    """A JSON state likewise: version 6 only adds a table, which is empty."""
+    for path in folder.glob("*.jsonl"):
+        head, rest = path.read_bytes().split(b"\n", 1)
+        inside = head[head.index(b",", head.index(b'"size"')) + 1:-1].replace(b'"schema":6', b'"schema":5')
+        path.write_bytes(b'{"crc":"%08x","size":%d,%s}\n' % (zlib.crc32(inside), len(inside), inside) + rest)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="SKIPPED LOUDLY: strace is not here")
+@pytest.mark.parametrize("backend, calls", [("sqlite", {"fdatasync": 1, "fsync": 1, "pwrite64": 3, "rename": 1, "unlink": 1}),
+                                            ("json", {"fsync": 1, "write": 3, "rename": 1, "link": 1, "unlink": 1, "openat": 5})])
+def test_killed_inside_the_upgrade(program, fake, backend, calls):
+    """P7: an older state is upgraded at the next start, whenever the one before was killed; nothing is sent again, and the backup is the old state."""
+    if "MC_STATE_BACKEND" in os.environ:
+        pytest.skip("the backend is given from outside")
+    source, target = fake("memory-api", "--count", "20"), fake("lightrag")
+    program.write_config(source.url, target.url, lightrag="  confirm: { settle: 1s, poll_interval: 20ms }")
+    program.env["MEMORY_CONNECTOR_STATE__BACKEND"] = backend
+    program.sync("--wait")
+    old = program.folder / "old"
+    if backend == "sqlite":
+        without(program.state, TO_VERSION_3)
+    else:
+        as_version_5(program.state)
+    shutil.copytree(program.state.parent if backend == "sqlite" else program.state, old)
+    kills = 0
+    for call, step in calls.items():
+        for number in range(1, 2000, step):
+            home = program.folder / f"{call}{number}"
+            shutil.copytree(old, home)
+            program.state = home / program.state.name if backend == "sqlite" else home
+            strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+            done = subprocess.run(strace + program.command("sync", "--wait", "--json"), capture_output=True, text=True, env=program.env, cwd=program.folder, timeout=120)
+            kills += done.returncode != 0
+            run = program.sync("--wait")
+            assert (run["unchanged"], run["sent"], run["new"]) == (20, 0, 0), (call, number, run)
+            program.run("state", "check", check=0)
+            backups = sorted(home.glob("*.backup"))
+            assert backups, (call, number)
+            if backend == "sqlite":
+                db = sqlite3.connect(backups[0])
+                assert db.execute("PRAGMA user_version").fetchone() == (3,) and db.execute("SELECT count(*) FROM memories WHERE state=3").fetchone() == (20,)
+                db.close()
+            else:
+                assert {path.name: path.read_bytes() for path in backups} == {path.name + ".schema-5.backup": path.read_bytes() for path in old.glob("*.jsonl")}
+            if done.returncode == 0:
+                break
+    print(f"crash: upgrade of {backend}: {kills} kills")
+    assert kills >= 10 and target.ledger()["inserts"] >= 1
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="SKIPPED LOUDLY: strace is not here")
+@pytest.mark.parametrize("call, step", [("fsync", 1), ("write", 2), ("rename", 1), ("unlink", 1), ("openat", 4)])
+def test_json_state_killed_at_every_step(program, fake, call, step):
+    """P1 for the folder of text files, with enough in it that a new generation begins at the end of the run."""
+    if "MC_STATE_BACKEND" in os.environ:
+        pytest.skip("the backend is given from outside")
+    source, target = fake("memory-api", "--count", str(COUNT), "--size", "12000"), fake("lightrag", "--process-delay-ms", "1")
+    program.write_config(source.url, target.url, lightrag="  insert: { batch_size: 4 }\n  confirm: { settle: 1s, poll_interval: 20ms }")
+    program.env["MEMORY_CONNECTOR_STATE__BACKEND"] = "json"
+    kills = generations = 0
+    for number in range(1, 3000, step):
+        fresh(program, target, number)
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+        done = subprocess.run(strace + program.command("sync", "--wait", "--json"), capture_output=True, text=True, env=program.env, cwd=program.folder, timeout=120)
+        generations += (program.state / "snapshot-000002.jsonl").exists()
+        if done.returncode == 0:
+            break
+        kills += 1
+        settle(program, target)
+        program.run("state", "check", check=0)
+    print(f"crash: json: {call}: {kills} kills")
+    assert done.returncode == 0 and kills >= 1 and generations >= 1
