@@ -199,7 +199,7 @@ static bool take_row(struct saver *saver, struct text *pending)
     (void)text_append_bytes(&array, pending->data, pending->size);
     (void)text_append(&array, "]");
     text_clear(pending);
-    doc = yyjson_read(array.data, array.size, 0);
+    doc = rows_parse(array.data, array.size);
     is_good = doc != NULL && rows_load(&saver->rows, yyjson_doc_get_root(doc), &why) == 0;
     yyjson_doc_free(doc);
     return is_good;
@@ -312,7 +312,7 @@ static void take_commit(struct saver *saver, const char *line, size_t size, int6
 {
     sqlite3 *db = saver->scratch->db;
     struct error why = { 0 };
-    yyjson_doc *doc = rows_frame_is_whole(line, size) ? yyjson_read(line, size, 0) : NULL;
+    yyjson_doc *doc = rows_frame_is_whole(line, size) ? rows_parse(line, size) : NULL;
     yyjson_val *rows = yyjson_obj_get(yyjson_doc_get_root(doc), "rows");
 
     if (doc == NULL) {

@@ -236,7 +236,7 @@ int line_reader_next(struct line_reader *reader, const char **ret_line, size_t *
 
 int dump_read_head(const char *line, size_t size, const char *path, struct dump_head *ret_head, struct error *err)
 {
-    yyjson_doc *doc = rows_frame_is_whole(line, size) ? yyjson_read(line, size, 0) : NULL;
+    yyjson_doc *doc = rows_frame_is_whole(line, size) ? rows_parse(line, size) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
     const char *kind = yyjson_get_str(yyjson_obj_get(root, "memory_connector"));
     int64_t schema = yyjson_get_sint(yyjson_obj_get(root, "schema")), generation = yyjson_get_sint(yyjson_obj_get(root, "generation"));
@@ -258,7 +258,7 @@ static int load_line(struct rows *rows, const char *line, size_t size, int64_t *
     *ret_end = -1;
     if (!rows_frame_is_whole(line, size))
         return error_set(err, ERROR_IO, "the line is cut or altered");
-    doc = yyjson_read(line, size, 0);
+    doc = rows_parse(line, size);
     root = yyjson_doc_get_root(doc);
     end = yyjson_obj_get(root, "end");
     if (end != NULL)

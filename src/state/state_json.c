@@ -371,7 +371,7 @@ static int judge_rest(struct line_reader *reader, const char *bad, size_t bad_si
 
 static int load_commit(struct loader *loader, const char *line, size_t size, struct error *err)
 {
-    yyjson_doc *doc = yyjson_read(line, size, 0);
+    yyjson_doc *doc = rows_parse(line, size);
     yyjson_val *root = yyjson_doc_get_root(doc);
     int64_t number = yyjson_get_sint(yyjson_obj_get(root, "commit"));
     int result = 0;

@@ -517,6 +517,16 @@ static int load_row(struct rows *rows, yyjson_val *row, struct error *err)
     return error_set(err, ERROR_IO, rows->takes_only_new ? "it does something else than put" : "it does something else than put, set and drop");
 }
 
+yyjson_doc *rows_parse(const char *line, size_t size)
+{
+    yyjson_read_err problem = { 0 };
+    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)line, size, 0, NULL, &problem);
+
+    if (document == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        mem_end_program();
+    return document;
+}
+
 int rows_load(struct rows *rows, yyjson_val *array, struct error *err)
 {
     yyjson_arr_iter each;

@@ -55,8 +55,11 @@ bool rows_frame_is_whole(const char *line, size_t size);
 /* Does a line begin anywhere in these bytes? Nothing inside of a line looks so, because quotes are escaped there. */
 bool rows_frame_begins(const char *bytes, size_t size);
 
-/* Brings the rows of a line (a JSON value that was parsed) into the database. With takes_only_new nothing that is there is replaced. 0; -1: something contradicts the schema or what is there. */
 struct yyjson_val;
+struct yyjson_doc;
+/* A line as JSON, freed with yyjson_doc_free; NULL: it is none. Memory that is out ends the program: it is not the line's fault. */
+struct yyjson_doc *rows_parse(const char *line, size_t size);
+/* Brings the rows of a line (a JSON value that was parsed) into the database. With takes_only_new nothing that is there is replaced. 0; -1: something contradicts the schema or what is there. */
 int rows_load(struct rows *rows, struct yyjson_val *array, struct error *err);
 
 #endif

@@ -49,6 +49,26 @@ def test_allocation_fails_in_a_sync(program, pair, knob, figure):
     assert ends[71] > 0
 
 
+def test_allocation_fails_in_an_import(program, pair, tmp_path):
+    """Memory that is out is not a bad line: everything goes in, or nothing."""
+    source, target = pair
+    program.sync("--wait")
+    exported = tmp_path / "export.jsonl"
+    program.run("state", "export", exported, check=0)
+    program.state = tmp_path / "counted" / "state"
+    numbers, _ = places(program, "state", "import", str(exported))
+    for number in numbers:
+        program.state = tmp_path / str(number) / "state"
+        done = run(program, {"MC_FAIL_AT": str(number)}, "state", "import", str(exported))
+        assert done.returncode >= 0, f"{number}: ended by signal {-done.returncode}"
+        assert done.returncode != 3, f"{number}: {done.stderr}"
+        if done.returncode == 0:
+            assert program.json("status")["connectors"][0]["memories"]["done"] == 12
+        else:
+            assert done.stderr and not program.state.exists(), (number, done.stderr)
+    whole(program, target, 12)
+
+
 @pytest.mark.parametrize("command", [["status"], ["list"], ["history"], ["config", "check"], ["dead-letters", "list"], ["verify"]])
 def test_allocation_fails_in_a_command(program, pair, command):
     source, target = pair
