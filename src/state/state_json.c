@@ -408,17 +408,13 @@ static int load_commits(struct loader *loader, struct line_reader *reader, struc
     return more;
 }
 
-static int load_journal(struct loader *loader, struct error *err)
+static int load_journal(struct loader *loader, const char *path, int fd, struct error *err)
 {
-    AUTO_STRING char *path = state_json_name(loader->folder, "journal", loader->generation, "");
     struct line_reader reader;
     struct dump_head head;
-    int fd;
     int result;
 
     loader->torn_at = -1;
-    if (state_json_open_file(path, &fd, err) < 0)
-        return -1;
     line_reader_init(&reader, path, fd);
     result = read_head(&reader, loader->generation, true, &head, err);
     if (result == 0 && head.schema != loader->head.schema)
@@ -426,7 +422,28 @@ static int load_journal(struct loader *loader, struct error *err)
     if (result == 0)
         result = load_commits(loader, &reader, err);
     line_reader_done(&reader);
-    (void)close(fd);
+    return result;
+}
+
+/* Both files are opened before either is read: a reader holds no lock, and the writer may end this generation meanwhile. */
+static int load_files(struct loader *loader, struct error *err)
+{
+    AUTO_STRING char *path = state_json_name(loader->folder, "journal", loader->generation, "");
+    struct error why = { 0 };
+    int fd = -1;
+    int result;
+
+    (void)state_json_open_file(path, &fd, &why);
+    result = load_snapshot(loader, err);
+    if (result == 0 && fd < 0) {
+        result = -1;
+        if (err != NULL)
+            *err = why;
+    }
+    if (result == 0)
+        result = load_journal(loader, path, fd, err);
+    if (fd >= 0)
+        (void)close(fd);
     return result;
 }
 
@@ -434,7 +451,7 @@ static int load(struct loader *loader, struct error *err)
 {
     sqlite3 *db = loader->state->db;
 
-    if (load_snapshot(loader, err) < 0 || load_journal(loader, err) < 0)
+    if (load_files(loader, err) < 0)
         return -1;
     if (sqlite3_get_autocommit(db) == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         return error_set(err, ERROR_IO, "state %s: bringing it into memory: %s", loader->folder, sqlite3_errmsg(db));

@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <sys/wait.h>
 
 enum { COMMITS = 200, FLIPS = 300 }; /* MC_FLIPS: more of them */
 
@@ -447,6 +448,44 @@ static void test_readers_beside_the_writer(void **unused)
     }
 }
 
+/* Another process reads while a new generation begins with each transaction: it sees one of them, whole, and never less than the time before. */
+static void test_a_reader_while_generations_come_and_go(void **unused)
+{
+    const struct state_settings settings = { .backend = STATE_JSON, .path = fixture_path, .reader = true };
+    struct state *writer = open_json();
+    int status = -1;
+    pid_t child;
+
+    (void)unused;
+    commit_one(writer, 1);
+    child = fork();
+    if (child == 0) {
+        int64_t seen = 1;
+        while (seen < 100) {
+            struct state *reader = NULL;
+            struct error err = { 0 };
+            if (state_open(&settings, &reader, &err) < 0) {
+                (void)fprintf(stderr, "# after %lld: %s\n", (long long)seen, err.message);
+                _exit(1);
+            }
+            if (reader->next[NUMBER_MEMORY] - 1 < seen)
+                _exit(2);
+            seen = reader->next[NUMBER_MEMORY] - 1;
+            state_free(reader);
+        }
+        _exit(0);
+    }
+    for (int64_t n = 2; n <= 100; n++) {
+        writer->json->journal_limit = 1;
+        writer->json->snapshot_bytes = 0; /* otherwise it must outgrow the snapshot first */
+        commit_one(writer, n);
+    }
+    assert_true(writer->json->generation > 60);
+    state_free(writer);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +498,7 @@ int main(void)
         STATE_TEST(test_an_older_schema),
         STATE_TEST(test_what_is_refused),
         STATE_TEST(test_readers_beside_the_writer),
+        STATE_TEST(test_a_reader_while_generations_come_and_go),
     };
     const struct log_settings quiet = { .level = LOG_OFF, .with_console = true };
 
