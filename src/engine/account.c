@@ -455,9 +455,9 @@ void account_free(struct account *account)
         return;
     if (account->login != 0)
         http_cancel(account->http, account->login);
+    for (size_t i = 0; i < account->count; i++) /* all of them, before the first one is freed: they are looked for among each other */
+        cancel(account, account->errands[i]->id);
     for (size_t i = 0; i < account->count; i++) {
-        if (account->errands[i]->id != 0)
-            cancel(account, account->errands[i]->id);
         text_done(&account->errands[i]->bearer);
         mem_free(account->errands[i]->headers);
         mem_free(account->errands[i]);
