@@ -212,6 +212,12 @@ def verify(world):
     return one_object(world.program.run("verify", "--json", check=4))
 
 
+def convert(world):
+    old = "lightrag: { url: 'http://localhost:9621', max_retries: 3 }\nmemory_api: { url: 'http://127.0.0.1:8080', api_key: '${KEY}' }\nconnectors: [{ id: life, context_id: ctx }]\n"
+    world.at("old.yaml").write_text(old)
+    return one_object(world.program.run("config", "convert", "old.yaml", "--json", check=0))
+
+
 def version(world):
     document = one_object(world.program.run("version", "--json", check=0))
     assert document == one_object(world.program.run("--version", "--json", check=0))
@@ -251,9 +257,11 @@ SCENARIOS = {
     "transform": transform,
     "schedule next": lambda world: one_object(world.program.run("schedule", "next", "30 2 * * *", "--tz", "Europe/Berlin", "--json", check=0)),
     "init": lambda world: [one_object(world.program.run("init", "new.yaml", "--json", check=0)), one_object(world.program.run("init", "-", "--json", check=0))],
-    "config check": lambda world: one_object(world.program.run("config", "check", "--json", check=0)),
+    "config check": lambda world: [one_object(world.program.run("config", "check", *more, "--json", check=0)) for more in ([], ["--online"])],
     "config show": config_show,
     "config schema": config_schema,
+    "config convert": convert,
+    "doctor": lambda world: one_object(world.program.run("doctor", "--json", check=0)),
     "demo": lambda world: one_object(world.program.run("demo", "--json", check=0)),
     "completion": lambda world: one_object(world.program.run("completion", "bash", "--json", check=0)),
     "version": version,

@@ -96,7 +96,7 @@ static void test_every_setting(void **state)
     expect("\n.Ss \"\\&%s\"\n", "connectors[].ingestion.filter");
     expect("\n.Ss \"\\&%s\"\n", "targets.NAME");
     expect("\n%s", "A size from 1KiB to 64MiB.\nDefault: 8MiB.\n");
-    expect("\n%s", "One of manual, interval, cron.\nDefault: manual.\n");
+    expect("\n%s", "One of manual, interval, cron, auto.\nDefault: auto.\n");
     expect_good_lines();
 }
 
