@@ -149,6 +149,7 @@ void sink_request_login(const struct sink_settings *settings, struct sink_storag
     (void)text_append(&storage->body, "&password=");
     http_url_encode(&storage->body, settings->password, strlen(settings->password));
     fill(settings, storage, "POST", SMALL_ANSWER, ret_request);
+    ret_request->unrepeatable = true; /* five wrong ones lock the account: none twice */
 }
 
 void sink_request_health(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request)

@@ -147,6 +147,22 @@ static void test_track_and_listing(void **state)
     sink_storage_done(&storage);
 }
 
+static void test_login(void **state)
+{
+    const struct sink_settings settings = { .url = "http://127.0.0.1:9621", .api_key = "", .username = "j&e", .password = "p=w d\xC3\xA9" };
+    struct sink_storage storage;
+    struct http_request request;
+    (void)state;
+
+    sink_storage_init(&storage);
+    sink_request_login(&settings, &storage, &request);
+    assert_string_equal(request.method, "POST");
+    assert_string_equal(request.url, "http://127.0.0.1:9621/login");
+    assert_string_equal(request.body, "username=j%26e&password=p%3Dw%20d%C3%A9");
+    assert_true(request.unrepeatable);
+    sink_storage_done(&storage);
+}
+
 static void test_delete(void **state)
 {
     static const char *const ids[] = { "doc-1", "doc-\"2" };
@@ -169,6 +185,7 @@ static void test_delete(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_login),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_insert_bodies),
         cmocka_unit_test(test_insert_request),
