@@ -464,8 +464,10 @@ static int run_nothing(struct cli *cli)
     }
     if (cli->json)
         (void)help_write_json(cli, NULL);
-    else
+    else if (asked)
         help_all(&cli->out);
+    else
+        help_short(&cli->out);
     if (asked)
         return 0;
     (void)fputs(cli->out.data, stderr);

@@ -36,6 +36,7 @@ extern const struct option_row option_rows[OPTIONS];
 struct cli;
 
 struct command {
+    const char *group;       /* heading of this one and those behind it, up to the next one that has one; NULL: as before */
     const char *name;        /* "dead-letters list": two words where it has parts */
     const char *arguments;   /* "[CONNECTOR...]" */
     const char *summary;
@@ -96,6 +97,7 @@ int cli_flush(struct cli *cli, struct error *err); /* writes cli->out to stdout 
 /* ---- help.c ---- */
 void help_command(const struct command *command, struct text *out);
 void help_all(struct text *out);
+void help_short(struct text *out); /* for who names no command */
 /* name: a command, or the word that several begin with; NULL: all. false: there is none. */
 bool help_write_json(struct cli *cli, const char *name);
 /* second: the word behind it; NULL: none. Always -1. */

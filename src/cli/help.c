@@ -85,13 +85,35 @@ void help_command(const struct command *command, struct text *out)
         (void)text_append_format(out, "  %s\n", command->examples[i]);
 }
 
-void help_all(struct text *out)
+static void append_beginning(struct text *out)
 {
     (void)text_append(out, "memory-connector carries memories from a Memory API into LightRAG,\n"
                            "each once and proven to be in the graph.\n\n"
-                           "Usage: memory-connector [OPTION...] COMMAND ...\n\nCommands:\n");
-    for (size_t i = 0; i < command_count; i++)
+                           "Usage: memory-connector [OPTION...] COMMAND ...\n");
+}
+
+void help_short(struct text *out)
+{
+    static const char *const first_ones[] = { "demo", "init", "doctor", "sync", "status", "serve", "help" };
+
+    append_beginning(out);
+    (void)text_append_char(out, '\n');
+    for (size_t i = 0; i < ARRAY_LENGTH(first_ones); i++)
+        for (size_t k = 0; k < command_count; k++)
+            if (strcmp(commands[k].name, first_ones[i]) == 0)
+                append_term(commands[k].name, commands[k].summary, COMMAND_WIDTH, out);
+    (void)text_append_char(out, '\n');
+    append_paragraph("\"memory-connector help\" lists all commands, \"memory-connector help COMMAND\" tells of one.", out);
+}
+
+void help_all(struct text *out)
+{
+    append_beginning(out);
+    for (size_t i = 0; i < command_count; i++) {
+        if (commands[i].group != NULL)
+            (void)text_append_format(out, "\n%s:\n", commands[i].group);
         append_term(commands[i].name, commands[i].summary, COMMAND_WIDTH, out);
+    }
     append_globals(out);
     (void)text_append_char(out, '\n');
     append_paragraph("The configuration is looked for in --config, $MEMORY_CONNECTOR_CONFIG, ./config.yaml, $XDG_CONFIG_HOME/memory-connector/config.yaml and "
@@ -100,7 +122,7 @@ void help_all(struct text *out)
     append_paragraph("Exit codes: 0 done, 1 failed, 2 usage, 3 partial (something failed or a gap is open), 4 differences found (verify, state check), 5 state in use, a run "
                      "under way or a file that is there, 69 source, target or service unreachable, 71 out of memory, 74 disk or state, 75 try later, 77 key refused, "
                      "78 configuration or unknown context, 130 and 143 ended by a signal.", out);
-    (void)text_append(out, "\nTo begin: memory-connector init\n\nExamples:\n  memory-connector demo\n  memory-connector help sync\n");
+    (void)text_append(out, "\nExamples:\n  memory-connector demo\n  memory-connector init\n  memory-connector help sync\n");
 }
 
 /* ---- For programs ---- */

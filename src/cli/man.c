@@ -206,10 +206,13 @@ void man_program(struct text *out)
     (void)text_append(out, ".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Ar command\n.Op Ar argument ...\n.Sh DESCRIPTION\n.Nm\n"
                            "reads the memories of a person from a Memory API, makes a text of each and\nputs it into LightRAG: each once, and proven to be in its graph.\n"
                            "What arrives is kept in a durable queue before anything is sent, so that\nnothing is lost when a server or this program stops at any moment.\n"
-                           ".Pp\nStandard output carries data, standard error everything else.\nThe commands are:\n.Bl -tag -width Ds\n");
-    for (size_t i = 0; i < command_count; i++)
+                           ".Pp\nStandard output carries data, standard error everything else.\nThe commands are:\n");
+    for (size_t i = 0; i < command_count; i++) {
+        if (commands[i].group != NULL)
+            (void)text_append_format(out, "%s.Ss %s\n.Bl -tag -width Ds\n", i > 0 ? ".El\n" : "", commands[i].group);
         append_command(out, &commands[i]);
-    (void)text_append(out, ".El\n.Pp\nThese options stand with every command:\n.Bl -tag -width Ds\n");
+    }
+    (void)text_append(out, ".El\n.Ss Everywhere\nThese options stand with every command:\n.Bl -tag -width Ds\n");
     for (int i = 0; i < OPTIONS; i++)
         if (option_rows[i].is_global && !option_rows[i].is_hidden)
             append_option(out, &option_rows[i]);
