@@ -29,7 +29,6 @@ struct audit {
     char (*strays)[96];
     size_t stray_count, stray_capacity;
     struct audit_result result;
-    struct text source, context, id; /* scratch: a name's parts */
 };
 
 static const char *const kinds[AUDIT_KINDS] = {
@@ -173,42 +172,16 @@ static void judge_known(struct audit *audit, const struct memory_row *memory, co
     }
 }
 
-static const struct stream_run *find_stream_of_name(struct audit *audit, const char *name)
-{
-    struct engine *engine = audit->target->engine;
-
-    text_clear(&audit->source);
-    text_clear(&audit->context);
-    text_clear(&audit->id);
-    if (!identity_parse_name(name, &audit->source, &audit->context, &audit->id))
-        return NULL;
-    for (size_t i = 0; i < engine->stream_count; i++) {
-        const struct stream_run *stream = engine->streams[i];
-        if (stream->target == audit->target && strcmp(stream->source, audit->source.data) == 0 && strcmp(stream->context, audit->context.data) == 0)
-            return stream;
-    }
-    return NULL;
-}
-
 static void see_row(struct audit *audit, const struct sink_row *row)
 {
-    struct engine *engine = audit->target->engine;
-    const struct stream_run *stream;
     struct memory_row memory;
-    struct error err = { 0 };
-    int found = 0;
 
     audit->result.rows++;
     if (strncmp(row->name, "memory~", 7) != 0) {
         count(audit, AUDIT_FOREIGN, row->name);
         return;
     }
-    stream = find_stream_of_name(audit, row->name);
-    if (stream != NULL)
-        found = state_find_memory(engine->state, stream->row.stream, (struct slice){ audit->id.data, audit->id.size }, &memory, &err);
-    if (found < 0) {
-        engine_break(engine, &err);
-    } else if (found == 0) {
+    if (!target_find_name(audit->target, row->name, &memory)) {
         count(audit, AUDIT_ORPHAN, row->name);
     } else if (row->dup != SINK_NO_DUP) {
         count(audit, AUDIT_DUPLICATE, row->name);
@@ -357,9 +330,6 @@ void audit_free(struct audit *audit)
     mem_free(audit->rows);
     mem_free(audit->repairs_due);
     mem_free(audit->strays);
-    text_done(&audit->source);
-    text_done(&audit->context);
-    text_done(&audit->id);
     mem_free(audit);
 }
 
@@ -413,9 +383,7 @@ void audit_start(struct target_run *target, bool repairs)
     audit = mem_alloc(sizeof *audit);
     audit->target = target;
     audit->repairs = repairs;
-    text_init(&audit->source, 0);
-    text_init(&audit->context, 0);
-    text_init(&audit->id, 0);
+    target_drop_names(target); /* what was added since is in the next ones */
     target->audit = audit;
 }
 

@@ -1,6 +1,6 @@
 /* engine_internal.h - what the files of the engine share: engine.c (life, the loop), engine_register.c (targets and streams), engine_target.c (targets: commands to requests,
- * answers to the machine), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends), engine_audit.c (audits),
- * engine_verify.c (verify and forget), engine_letters.c (retry and discard), engine_import.c (dead letters of a file). */
+ * answers to the machine), engine_names.c (from document names back to memories), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends),
+ * engine_audit.c (audits), engine_verify.c (verify and forget), engine_letters.c (retry and discard), engine_import.c (dead letters of a file). */
 #ifndef MC_ENGINE_ENGINE_INTERNAL_H
 #define MC_ENGINE_ENGINE_INTERNAL_H
 
@@ -52,6 +52,13 @@ struct call {
     bool is_busy;
 };
 
+/* Memories whose document names are shortened: no way leads back from such a name, so they are searched. */
+struct long_names {
+    struct long_name { uint64_t hash; int64_t seq; } *items; /* by hash */
+    size_t count, capacity;
+    bool is_made;
+};
+
 struct target_run {
     struct engine *engine;
     size_t index;                   /* into settings */
@@ -72,6 +79,7 @@ struct target_run {
     int64_t audit_due_mono;
     int64_t audited_mono;           /* end of the last one of this process */
     int restarts_audited;
+    struct long_names long_names;
     bool has_curable;               /* dead letters that another version may cure: a run waits for the server's first word */
     char known_version[48];         /* that answered before; "" never seen */
     bool workspace_is_known;
@@ -208,6 +216,11 @@ void target_take_up(struct target_run *target, const struct memory_row *row);
 void target_lose(struct target_run *target, struct memory_row *row, enum memory_state from);
 /* Why nothing goes on with it; ERROR_NONE: it does. */
 enum error_kind target_is_out(const struct target_run *target, char *ret_words, size_t size);
+
+/* ---- engine_names.c ---- */
+/* The memory of this target whose document has that name. false: there is none, or the engine is broken. */
+bool target_find_name(struct target_run *target, const char *name, struct memory_row *ret_row);
+void target_drop_names(struct target_run *target);
 
 /* ---- engine_audit.c ---- */
 void audit_step(struct target_run *target);

@@ -363,6 +363,7 @@ void target_done(struct target_run *target)
         mem_free(target->calls[i]);
     }
     audit_free(target->audit);
+    target_drop_names(target);
     mem_free(target->calls);
     mem_free(target->pending);
     deliver_free(target->deliver);

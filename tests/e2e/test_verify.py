@@ -82,6 +82,25 @@ def test_orphans_strangers_and_others_are_left_alone(program, ready):
     assert [(one["class"], one["memory"]) for one in letters] == [("foreign", "m0")]
 
 
+def test_names_that_had_to_be_shortened(program, ready):
+    """The way back from such a name is a search: it is ours all the same, neither an orphan nor missing."""
+    source, target = ready
+    listing = memories(23)
+    for i, one in enumerate(listing[20:]):
+        one["id"] = "\u00e4" * 60 + str(i)
+    source.control(memories=listing)
+    program.sync("--wait")
+    settled(target, 23)
+    before = target.ledger()["inserts"]
+    assert found(counts(program, check=0)) == {}
+    counts(program, "--repair", check=0)
+    assert target.ledger()["inserts"] == before
+    delete(target, next(row["id"] for name, row in rows(target).items() if len(name) > 100))
+    assert found(counts(program, check=4)) == {"missing": 1}
+    counts(program, "--repair", check=0)
+    settled(target, 23)
+
+
 def test_what_was_forgotten_and_returned(program, ready):
     source, target = ready
     summary = rows(target)["memory~ctx~m3"]["content_summary"]
