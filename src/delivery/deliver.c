@@ -80,7 +80,7 @@ int64_t deliver_jitter(struct deliver *deliver, int attempt, int64_t first_ms, i
 
 /* ---- The start ---- */
 
-static int64_t load_wait(struct moment now, int64_t until_wall_ms, int64_t cap_ms)
+int64_t deliver_load_wait(struct moment now, int64_t until_wall_ms, int64_t cap_ms)
 {
     int64_t wait = until_wall_ms - now.wall_ms;
 
@@ -115,7 +115,7 @@ void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, st
     batch->row = *row;
     batch->row.members = 0;
     batch->phase = phase_of_state(row->state);
-    batch->ready_mono = now.mono_ms + load_wait(now, row->not_before_ms, STORED_DEADLINE_CAP_MS);
+    batch->ready_mono = now.mono_ms + deliver_load_wait(now, row->not_before_ms, STORED_DEADLINE_CAP_MS);
     batch->poll_step = POLL_FIRST_MS;
     batch->poll_mono = batch->look_mono = now.mono_ms;
     batch->accepted_mono = batch->progress_mono = now.mono_ms;
@@ -123,7 +123,7 @@ void deliver_load_batch(struct deliver *deliver, const struct batch_row *row, st
     /* Whoever took it may have been killed since, as we were: one minute is enough to see that. */
     batch->deadline_mono = now.mono_ms + STORE_PATIENCE_MS;
     if (row->last_sent_ms > 0 && row->state == BATCH_SENDING) /* answered ones: nothing of them can arrive any more */
-        batch->settle_mono = now.mono_ms + load_wait(now, row->last_sent_ms + deliver->settings.settle_ms, deliver->settings.settle_ms);
+        batch->settle_mono = now.mono_ms + deliver_load_wait(now, row->last_sent_ms + deliver->settings.settle_ms, deliver->settings.settle_ms);
     deliver->batches = mem_grow(deliver->batches, deliver->count, &deliver->capacity, sizeof *deliver->batches);
     deliver->batches[deliver->count++] = batch;
 }
@@ -135,9 +135,11 @@ void deliver_load_member(struct deliver *deliver, int64_t number, const struct d
 
     if (batch == NULL)
         return;
-    member = deliver_add_member(batch, memory);
-    if (memory->settle_until_ms > 0)
-        member->settle_mono = now.mono_ms + load_wait(now, memory->settle_until_ms, deliver->settings.settle_ms);
+    deliver->now = now;
+    member = deliver_add_member(deliver, batch, memory);
+    /* Which dialect it is will show later: on 1.5 it waits in vain, but not for long. */
+    if (batch->phase == PHASE_READY && member->settle_mono > batch->ready_mono)
+        batch->ready_mono = member->settle_mono;
     batch->row.members = (int64_t)batch->count;
 }
 
@@ -193,9 +195,7 @@ void deliver_offer(struct deliver *deliver, const struct deliver_memory *memorie
     deliver_begin(deliver, now);
     batch = deliver_new_batch(deliver);
     for (size_t i = 0; i < count; i++) {
-        struct member *member = deliver_add_member(batch, &memories[i]);
-        if (memories[i].settle_until_ms > 0)
-            member->settle_mono = now.mono_ms + load_wait(now, memories[i].settle_until_ms, deliver->settings.settle_ms);
+        const struct member *member = deliver_add_member(deliver, batch, &memories[i]);
         if (member->settle_mono > batch->ready_mono && deliver->dialect == SINK_14)
             batch->ready_mono = member->settle_mono;
         if (i >= deliver->ref_capacity)

@@ -105,6 +105,7 @@ struct deliver_out {
     int64_t (*next_batch)(void *context);
     int64_t (*next_letter)(void *context);
     uint64_t (*random)(void *context);
+    bool (*owns)(void *context, const char *name); /* does the state know a memory whose document has that name? */
     /* Of a sweep: every row of the listing, then its end; is_complete false: it proves nothing. */
     void (*sweep_row)(void *context, const struct sink_row *row);
     void (*swept)(void *context, bool is_complete);

@@ -1,6 +1,7 @@
 #include "delivery/deliver_internal.h"
 
 #include "base/mem.h"
+#include "delivery/retry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +73,9 @@ void deliver_set_phase(struct deliver *deliver, struct batch *batch, enum batch_
     batch->is_dirty = true;
 }
 
-struct member *deliver_add_member(struct batch *batch, const struct deliver_memory *memory)
+struct member *deliver_add_member(struct deliver *deliver, struct batch *batch, const struct deliver_memory *memory)
 {
+    int64_t settle = deliver_load_wait(deliver->now, memory->settle_until_ms, deliver->settings.settle_ms);
     struct member *member;
 
     batch->members = mem_grow(batch->members, batch->count, &batch->capacity, sizeof *batch->members);
@@ -86,6 +88,7 @@ struct member *deliver_add_member(struct batch *batch, const struct deliver_memo
         .text_size = memory->text_size,
         .wanted = memory->wanted,
         .replaces = memory->replaces,
+        .settle_mono = settle > 0 ? deliver->now.mono_ms + settle : 0,
         .last_sighting = SEEN_NOT,
         /* A failure that an earlier process counted must not be counted again when its row is first seen. */
         .failure_is_known = false,
@@ -146,6 +149,11 @@ void deliver_drop_member(struct batch *batch, size_t index)
     batch->count--;
     batch->cursor = 0;
     batch->is_dirty = true;
+}
+
+int64_t deliver_settle_mono(const struct batch *batch, const struct member *member)
+{
+    return batch->settle_mono > member->settle_mono ? batch->settle_mono : member->settle_mono;
 }
 
 struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum batch_phase phase)
@@ -210,6 +218,7 @@ void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, en
 {
     struct member *member = &batch->members[index];
     const struct moment now = deliver->now;
+    int64_t settle = deliver_settle_mono(batch, member);
     struct dead_letter letter = {
         .dead_class = dead_class,
         .stream = member->stream,
@@ -226,7 +235,7 @@ void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, en
     struct change change = { .kind = CHANGE_DEAD_LETTER, .letter = &letter };
     struct member_change facts = {
         .seq = member->seq, .stream = member->stream, .from = MEMORY_FLYING, .to = MEMORY_DEAD, .attempts = member->attempts,
-        .settle_until_ms = batch->settle_mono > now.mono_ms ? now.wall_ms + (batch->settle_mono - now.mono_ms) : 0,
+        .settle_until_ms = settle > now.mono_ms ? now.wall_ms + (settle - now.mono_ms) : 0,
     };
 
     /* A newer revision may be better, and of a deleted one nothing is wanted any more. */
@@ -241,12 +250,24 @@ void deliver_kill(struct deliver *deliver, struct batch *batch, size_t index, en
     deliver_drop_member(batch, index);
 }
 
+/* Listed and not followed, there and not listed: whoever contradicts himself is not asked without a pause. */
+static int64_t count_looks(struct batch *batch)
+{
+    int most = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->members[i].looks++;
+        most = batch->members[i].looks > most ? batch->members[i].looks : most;
+    }
+    return most <= LOOKS_AT_ONCE ? 0 : retry_limit_ms(most - LOOKS_AT_ONCE, LOOK_FIRST_MS, 2.0, LOOK_LAST_MS);
+}
+
 void deliver_start_look_up(struct deliver *deliver, struct batch *batch, bool whole_listing)
 {
     deliver_set_phase(deliver, batch, PHASE_UNCLEAR);
     batch->row.track[0] = '\0';
     batch->row.whole_listing = batch->row.whole_listing || whole_listing;
-    batch->look_mono = deliver->now.mono_ms;
+    batch->look_mono = deliver->now.mono_ms + count_looks(batch);
     batch->look_step = LOOK_FIRST_MS;
 }
 

@@ -34,6 +34,8 @@ enum {
     LONE_STRIKES = 10,             /* and give_up_after, for a document that nothing else is sent beside */
     OUT_RETRY_MS = 5 * 60 * 1000,  /* a refused key or a strange address is tried again after that, by the service */
     RESTART_GRACE_MS = 10 * 1000,  /* 1.5.7 shows a row up to ten seconds after its 200 while it processes others */
+    LOOKS_AT_ONCE = 4,             /* look-ups of one memory that are not waited for; the next ones come more and more slowly */
+    DENIALS_MAXIMUM = 20,          /* "already there", and no listing shows it: so often until somebody is told */
     NEIGHBOURS_MAXIMUM = 100,      /* DEAD(stuck) after so many failures for the sake of others: dozens of refused ones may stand in its way */
     REMOVE_FIRST_MS = 200,         /* pause between two questions whether the pipeline is idle; doubles to poll_interval, at least a second */
     REMOVE_HOLD_MS = 10 * 60 * 1000, /* a delete waits for an idle pipeline: so long nothing new is sent for its sake */
@@ -61,6 +63,9 @@ struct member {
 
     enum memory_wanted wanted;
     bool replaces;
+
+    int looks;                    /* look-ups that were begun for it */
+    int denials;                  /* look-ups because its name was said to be there */
 
     bool picked;                  /* for the split that is being prepared */
     bool is_seen;                 /* has a row in the answer that is being read */
@@ -214,17 +219,22 @@ void deliver_begin(struct deliver *deliver, struct moment now);
 void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track);
 void deliver_note(struct deliver *deliver, enum deliver_note note, int64_t stream, int64_t count);
 void deliver_notice(struct deliver *deliver, bool is_trouble, const char *format, ...) MC_PRINTF(3, 4);
+/* What is left of a wait that was stored by the wall clock, which may have been set since. */
+int64_t deliver_load_wait(struct moment now, int64_t until_wall_ms, int64_t cap_ms);
 int64_t deliver_jitter(struct deliver *deliver, int attempt, int64_t first_ms, int64_t maximum_ms);
 
 /* ---- deliver_batch.c ---- */
 struct batch *deliver_find_batch(const struct deliver *deliver, int64_t number);
 struct batch *deliver_new_batch(struct deliver *deliver);
 void deliver_set_phase(struct deliver *deliver, struct batch *batch, enum batch_phase phase);
-struct member *deliver_add_member(struct batch *batch, const struct deliver_memory *memory);
+/* With its settle time, which is stored by the wall clock. */
+struct member *deliver_add_member(struct deliver *deliver, struct batch *batch, const struct deliver_memory *memory);
 /* The one primitive: the picked members into a new batch of the same history; NULL when nobody is picked. */
 struct batch *deliver_split(struct deliver *deliver, struct batch *batch, enum batch_phase phase);
 void deliver_pick_none(struct batch *batch);
 void deliver_drop_member(struct batch *batch, size_t index);
+/* Until when an earlier request of it may still arrive; 0: none can. */
+int64_t deliver_settle_mono(const struct batch *batch, const struct member *member);
 /* The picked members are proven: DONE, and out of the batch. */
 void deliver_settle_picked(struct deliver *deliver, struct batch *batch);
 /* One member is dead, or turned over when something else is wanted of it, and out of the batch (its index is free for the next one). */

@@ -176,7 +176,7 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
     if (deliver->is_sweeping)
         deliver->out.sweep_row(deliver->out.context, row);
     if (deliver->is_cleaning && row->status == SINK_ROW_FAILED && row->dup == SINK_NO_DUP && row->has_mark && !deliver_is_neighbours_failure(row) &&
-        !is_in_flight(deliver, row->name))
+        !is_in_flight(deliver, row->name) && deliver->out.owns(deliver->out.context, row->name))
         deliver_remove_row(deliver, row->id);
     slot = find_slot(deliver, row->name);
     if (slot->name == NULL)
@@ -192,7 +192,6 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
 static enum sighting judge_look(const struct deliver *deliver, const struct batch *batch, const struct member *member)
 {
     const struct look *look = &member->look;
-    int64_t settle = batch->settle_mono > member->settle_mono ? batch->settle_mono : member->settle_mono;
 
     if (look->ours && look->status == SINK_ROW_PROCESSED)
         return look->chunks > 0 ? SEEN_PROCESSED : SEEN_EMPTY;
@@ -204,7 +203,7 @@ static enum sighting judge_look(const struct deliver *deliver, const struct batc
         return SEEN_FOREIGN;
     if (look->dup_content)
         return SEEN_DUP_CONTENT;
-    if (deliver->dialect == SINK_14 && settle > deliver->now.mono_ms)
+    if (deliver->dialect == SINK_14 && deliver_settle_mono(batch, member) > deliver->now.mono_ms)
         return SEEN_NOT_UNPROVEN;
     return look->dup_filename ? SEEN_DUP_FILENAME : SEEN_NOT;
 }
@@ -342,6 +341,10 @@ static void send_again(struct deliver *deliver, struct batch *batch)
     /* With nothing else to compare with, the server may be at fault: time decides, so that nothing waits unnamed for ever. */
     if (batch->row.strikes >= LONE_STRIKES && batch->count == 1 && now.wall_ms - batch->row.opened_ms >= deliver->settings.give_up_after_ms) {
         deliver_kill(deliver, batch, 0, DEAD_POISON, 500, "LightRAG has answered nothing but 500 to this document for long; nothing else was sent that could tell whose fault it is");
+        return;
+    }
+    if (batch->count == 1 && batch->members[0].denials >= DENIALS_MAXIMUM) {
+        deliver_kill(deliver, batch, 0, DEAD_FOREIGN, 0, "LightRAG says again and again that a document of this name is there, and does not list it");
         return;
     }
     if (batch->row.strikes > 0)

@@ -42,10 +42,16 @@ static struct removal *find_removal(struct deliver *deliver, int64_t seq)
     return index == 0 ? NULL : &deliver->removals[index - 1];
 }
 
+/* Of a late insert, or of a late delete. */
+static int64_t longest_settle(const struct deliver_settings *settings)
+{
+    return settings->settle_ms > settings->delete_settle_ms ? settings->settle_ms : settings->delete_settle_ms;
+}
+
 void deliver_remove(struct deliver *deliver, const struct deliver_removal *what, struct moment now)
 {
     struct removal *removal = find_removal(deliver, what->seq);
-    int64_t settle = what->settle_until_ms - now.wall_ms;
+    int64_t settle;
 
     if (removal != NULL) {
         removal->wanted = what->wanted;
@@ -54,8 +60,7 @@ void deliver_remove(struct deliver *deliver, const struct deliver_removal *what,
     deliver->removals = mem_grow(deliver->removals, deliver->removal_count, &deliver->removal_capacity, sizeof *deliver->removals);
     removal = &deliver->removals[deliver->removal_count++];
     *removal = (struct removal){ .seq = what->seq, .stream = what->stream, .name = mem_copy_string(what->name), .wanted = what->wanted };
-    if (settle > deliver->settings.settle_ms)
-        settle = deliver->settings.settle_ms; /* a clock jumped */
+    settle = deliver_load_wait(now, what->settle_until_ms, longest_settle(&deliver->settings));
     removal->settle_mono = settle > 0 ? now.mono_ms + settle : 0;
     if (deliver->removal_map_size < 2 * deliver->removal_count)
         map_all(deliver, deliver->removal_map_size > 0 ? 2 * deliver->removal_map_size : 64);
@@ -78,9 +83,8 @@ void deliver_remove_row(struct deliver *deliver, const char *id)
 void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index)
 {
     const struct member *member = &batch->members[index];
-    int64_t settle = deliver->dialect == SINK_15                    ? 0 /* a late insert is refused there while the name is taken */
-                     : batch->settle_mono > member->settle_mono ? batch->settle_mono
-                                                                : member->settle_mono;
+    /* A late insert is refused by 1.5 while the name is taken. */
+    int64_t settle = deliver->dialect == SINK_15 ? 0 : deliver_settle_mono(batch, member);
     struct member_change facts = {
         .seq = member->seq, .stream = member->stream, .from = MEMORY_FLYING, .to = MEMORY_REMOVING, .attempts = 0,
         .settle_until_ms = settle > deliver->now.mono_ms ? deliver->now.wall_ms + (settle - deliver->now.mono_ms) : 0,
@@ -120,7 +124,7 @@ void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memor
     deliver_begin(deliver, now);
     batch = deliver_new_batch(deliver);
     for (size_t i = 0; i < count; i++) {
-        (void)deliver_add_member(batch, &memories[i]);
+        (void)deliver_add_member(deliver, batch, &memories[i]);
         if (i >= deliver->ref_capacity)
             deliver->refs = mem_grow(deliver->refs, i, &deliver->ref_capacity, sizeof *deliver->refs);
         deliver->refs[i] = (struct member_ref){ memories[i].seq, memories[i].stream };
@@ -300,6 +304,12 @@ const char *deliver_doomed_id(const struct deliver *deliver, size_t index)
     return deliver->doomed[deliver->doomed_sent + index].id;
 }
 
+/* 502 and 504 come from a proxy in between: whether LightRAG has it, nobody knows. */
+static bool is_unknown(const struct sink_verdict *verdict)
+{
+    return verdict->scope == SINK_SILENT || (verdict->scope == SINK_FAILING && verdict->status != 500);
+}
+
 void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sink_verdict *verdict, struct moment now)
 {
     deliver_begin(deliver, now);
@@ -307,7 +317,7 @@ void deliver_on_delete(struct deliver *deliver, bool has_begun, const struct sin
     if (deliver->removing != REMOVING_DELETING)
         return;
     if (has_begun || verdict->scope == SINK_SILENT || verdict->scope == SINK_FAILING) {
-        deliver->removing = verdict->scope == SINK_SILENT ? REMOVING_SETTLE : REMOVING_WAIT_END; /* begun, or nobody knows */
+        deliver->removing = is_unknown(verdict) ? REMOVING_SETTLE : REMOVING_WAIT_END; /* nobody knows, or begun */
         deliver->removing_step = 0;
         deliver->doomed_sent += deliver_doomed_count(deliver);
         deliver->removing_has_deleted = true;

@@ -184,6 +184,7 @@ static void split_culprit(struct deliver *deliver, struct batch *batch, int culp
 {
     struct batch *part;
 
+    batch->members[culprit].denials++;
     if (batch->count == 1) {
         deliver_start_look_up(deliver, batch, true);
         batch->settle_mono = 0;

@@ -182,6 +182,13 @@ static void on_swept(void *context, bool is_complete)
     audit_on_end(context, is_complete);
 }
 
+static bool owns(void *context, const char *name)
+{
+    struct memory_row row;
+
+    return target_find_name(context, name, &row);
+}
+
 static void on_command(void *context, const struct deliver_command *command)
 {
     struct target_run *target = context;
@@ -324,6 +331,7 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
     struct deliver_out out = {
         .context = target, .change = on_machine_change, .member = on_member, .command = on_command, .note = on_note, .notice = on_notice,
         .next_batch = next_batch, .next_letter = next_letter, .random = next_random, .sweep_row = on_sweep_row, .swept = on_swept,
+        .owns = owns,
     };
     struct deliver_settings machine;
 

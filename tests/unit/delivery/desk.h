@@ -139,6 +139,14 @@ DESK void on_swept(void *context, bool is_complete)
     desk->whole_sweeps += is_complete ? 1 : 0;
 }
 
+#define NOT_OURS "memory~of~others" /* the only name that the state does not know */
+
+DESK bool owns(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, NOT_OURS) != 0;
+}
+
 static const struct deliver_settings defaults __attribute__((unused)) = {
     .target = 1, .batch_size = 10, .batch_bytes = 1 << 20, .max_unfinished = 50, .slots = 1, .poll_interval_ms = 2000, .kick_interval_ms = 300000,
     .kick = true, .give_up_after_ms = 86400000, .settle_ms = 60000, .delete_settle_ms = 90000, .max_attempts = 3, .backoff_multiplier = 2.0, .max_backoff_ms = 60000,
@@ -152,7 +160,7 @@ DESK void open_desk(struct desk *desk, const struct deliver_settings *settings)
     struct deliver_out out = {
         .context = desk, .change = on_change, .member = on_member, .command = on_command, .note = on_note, .notice = on_notice,
         .next_batch = next_batch, .next_letter = next_letter, .random = next_random, .sweep_row = on_sweep_row,
-        .swept = on_swept,
+        .swept = on_swept, .owns = owns,
     };
 
     *desk = (struct desk){ .now = { .wall_ms = 1000000, .mono_ms = 5000 } };

@@ -180,7 +180,7 @@ static void test_answers_to_a_delete(void **state)
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct sink_verdict verdict = scope(cases[i].scope, 200);
+        struct sink_verdict verdict = scope(cases[i].scope, cases[i].scope == SINK_FAILING ? 500 : 200);
         struct sink_health health = { .dialect = SINK_15, .version = "1.5.7" };
         struct sink_counts counts = { 0 };
         struct rows rows = { .count = 0 };
@@ -327,7 +327,7 @@ static void test_a_settle_time_of_a_jumped_clock_is_cut(void **state)
     desk.memory[1] = MEMORY_REMOVING;
     deliver_remove(desk.deliver, &(struct deliver_removal){ .seq = 1, .stream = 1, .name = "m1", .wanted = WANTED_GONE,
                                                             .settle_until_ms = desk.now.wall_ms + 365LL * 86400 * 1000 }, desk.now);
-    pass_time(&desk, defaults.settle_ms + 1);
+    pass_time(&desk, defaults.delete_settle_ms + 1);
     answer_list(&desk, &none, false);
     assert_int_equal(desk.memory[1], MEMORY_GONE);
     close_desk(&desk);
