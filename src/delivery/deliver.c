@@ -363,3 +363,10 @@ void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t
     *ret_stored = stored;
     *ret_removing = removing;
 }
+
+void deliver_each_member(const struct deliver *deliver, void (*each)(void *context, int64_t seq), void *context)
+{
+    for (size_t i = 0; i < deliver->count; i++)
+        for (size_t k = 0; k < deliver->batches[i]->count; k++)
+            each(context, deliver->batches[i]->members[k].seq);
+}

@@ -200,6 +200,9 @@ void deliver_drain(struct deliver *deliver, bool draining);
 size_t deliver_batch_size(const struct deliver *deliver, int64_t batch);
 void deliver_batch_member(const struct deliver *deliver, int64_t batch, size_t index, struct deliver_memory *ret_memory);
 
+/* Whatever is in flight. */
+void deliver_each_member(const struct deliver *deliver, void (*each)(void *context, int64_t seq), void *context);
+
 /* Members of one stream that are in flight, by what is left to do; for a connector's own end. */
 void deliver_count_stream(const struct deliver *deliver, int64_t stream, int64_t *ret_not_stored, int64_t *ret_stored, int64_t *ret_removing);
 

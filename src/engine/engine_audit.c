@@ -21,7 +21,9 @@ struct audit {
     struct target_run *target;
     bool repairs;
     int tries;
-    int64_t first_batch;          /* batches from here on were made while we swept: their rows may have been missed */
+    int64_t first_batch;          /* batches from here on were made while we swept: their rows may have been missed ... */
+    int64_t *flying;              /* ... and so may those of what was on its way when we began */
+    size_t flying_count, flying_capacity;
     uint32_t *rows;               /* by seq: a hash of the id of its first row; 0: none seen */
     size_t row_capacity;
     struct repair *repairs_due;
@@ -195,6 +197,22 @@ static void see_row(struct audit *audit, const struct sink_row *row)
 
 /* ---- Its end ---- */
 
+static void note_flying(void *context, int64_t seq)
+{
+    struct audit *audit = context;
+
+    audit->flying = mem_grow(audit->flying, audit->flying_count, &audit->flying_capacity, sizeof *audit->flying);
+    audit->flying[audit->flying_count++] = seq;
+}
+
+static bool may_be_unseen(const struct audit *audit, const struct memory_row *memory)
+{
+    for (size_t i = 0; i < audit->flying_count; i++)
+        if (audit->flying[i] == memory->seq)
+            return true;
+    return memory->batch >= audit->first_batch;
+}
+
 static bool find_missing(void *context, const struct memory_row *memory)
 {
     struct audit *audit = context;
@@ -206,7 +224,7 @@ static bool find_missing(void *context, const struct memory_row *memory)
     if (memory->target != audit->target->row.target || memory->state != MEMORY_DONE)
         return true;
     audit->result.done++;
-    if (memory->batch >= audit->first_batch || ((size_t)memory->seq < audit->row_capacity && audit->rows[memory->seq] != 0))
+    if (((size_t)memory->seq < audit->row_capacity && audit->rows[memory->seq] != 0) || may_be_unseen(audit, memory))
         return true;
     stream = engine_find_stream(engine, memory->stream);
     text_clear(&engine->name);
@@ -330,6 +348,7 @@ void audit_free(struct audit *audit)
     mem_free(audit->rows);
     mem_free(audit->repairs_due);
     mem_free(audit->strays);
+    mem_free(audit->flying);
     mem_free(audit);
 }
 
@@ -447,6 +466,8 @@ void audit_step(struct target_run *target)
     }
     if (summary.condition == TARGET_WELL && !summary.is_sweeping) {
         target->audit->first_batch = state_next_batch(engine->state);
+        target->audit->flying_count = 0;
+        deliver_each_member(target->deliver, note_flying, target->audit);
         deliver_sweep(target->deliver);
     }
 }

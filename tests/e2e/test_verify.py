@@ -1,9 +1,15 @@
 """Every difference that an audit can find, made by hand at the server; what is mended, and what is left alone."""
+import http.server
 import os
+import threading
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
-from conftest import http, memories
+from conftest import http as ask
+from conftest import memories, wait_until
 
 QUICK = "  confirm: { poll_interval: 20ms, settle: 1s }"
 
@@ -21,15 +27,15 @@ def ready(request, program, fake):
 
 
 def rows(target):
-    return {row["file_path"]: row for row in http(target.url + "/documents/paginated", {"page": 1, "page_size": 200})["documents"]}
+    return {row["file_path"]: row for row in ask(target.url + "/documents/paginated", {"page": 1, "page_size": 200})["documents"]}
 
 
 def insert(target, name, text):
-    return http(target.url + "/documents/texts", {"texts": [text], "file_sources": [name]})
+    return ask(target.url + "/documents/texts", {"texts": [text], "file_sources": [name]})
 
 
 def delete(target, *ids):
-    assert http(target.url + "/documents/delete_document", {"doc_ids": list(ids)}, method="DELETE")["status"] == "deletion_started"
+    assert ask(target.url + "/documents/delete_document", {"doc_ids": list(ids)}, method="DELETE")["status"] == "deletion_started"
 
 
 def counts(program, *args, check):
@@ -135,7 +141,7 @@ def test_a_dead_one_that_somebody_had_processed(program, ready):
     source.control(memories=listing)
     program.sync("--wait", check=3)
     target.control(fail_match="")
-    http(target.url + "/documents/reprocess_failed", {}, method="POST")
+    ask(target.url + "/documents/reprocess_failed", {}, method="POST")
     counts(program, "--repair", check=0)
     settled(target, 21)
     assert program.json("dead-letters", "list")["dead_letters"] == []
@@ -177,12 +183,61 @@ def test_second_copies(program, ready):
     insert(target, "memory~ctx~m1", first + "one")
     insert(target, "memory~ctx~m1", first + "two")
     target.control(store_delay_ms=0)
-    import time
     time.sleep(0.6)
     result = counts(program, check=4)
     assert result["stale"] + result["second_copy"] == 2, result
     counts(program, "--repair", check=0)
     settled(target, 20)
+
+
+class LateListing(http.server.BaseHTTPRequestHandler):
+    """Between the program and the fake: a listing is as old as it was long under way."""
+    protocol_version = "HTTP/1.1"
+    upstream, held_s = "", 0
+
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {key: value for key, value in self.headers.items() if key.lower() in ("x-api-key", "content-type")}
+        request = urllib.request.Request(self.server.upstream + self.path, data=body or None, method=self.command, headers=headers)
+        try:
+            reply = urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            reply = error
+        answer = reply.read()
+        if self.path == "/documents/paginated":
+            time.sleep(self.server.held_s)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = forward
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_lands_while_the_listing_is_read_is_not_missing(program, fake):
+    source, target = fake("memory-api"), fake("lightrag", "--dialect", "1.5")
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), LateListing)
+    proxy.upstream, proxy.held_s, proxy.daemon_threads = target.url, 0, True
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    source.control(memories=memories(5))
+    program.write_config(source.url, f"http://127.0.0.1:{proxy.server_port}", lightrag=QUICK)
+    program.sync("--wait")
+    source.control(memories=memories(10))
+    target.control(store_delay_ms=1000)
+    killed = program.start("sync", "--wait")
+    wait_until(lambda: target.ledger()["inserts"] == 2)
+    time.sleep(0.3)  # until its receipt is written down
+    killed.kill()
+    killed.communicate()
+    proxy.held_s = 3  # the listing was made before they were stored, and comes behind their last word
+    result = counts(program, check=0)
+    proxy.shutdown()
+    proxy.server_close()
+    assert found(result) == {} and result["expected"] == 10, result
 
 
 @pytest.mark.parametrize("args, code, words", [(["verify", "nobody"], 2, "nobody"), (["forget", "ctx"], 2, "forget"), (["forget", "ctx", "m1"], 2, "--yes"),
@@ -212,7 +267,6 @@ def test_a_running_sync_holds_the_state(program, ready):
     source.control(memories=memories(40))
     target.control(process_delay_ms=60_000)
     running = program.start("sync", "--wait")
-    import time
     time.sleep(0.5)
     assert program.run("verify").returncode == 5
     running.kill()
