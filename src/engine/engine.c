@@ -140,7 +140,8 @@ void engine_remove(struct engine *engine, const struct memory_row *known)
 {
     struct stream_run *stream = engine_find_stream(engine, known->stream);
     struct memory_row row = *known;
-    bool may_arrive = known->settle_until_ms > engine->now.wall_ms; /* 1.4: a request of earlier is not over */
+    /* It flew before a reset, or before the server lost it; or, 1.4, a request of earlier is not over. */
+    bool may_be_there = known->batch != 0 || known->settle_until_ms > engine->now.wall_ms;
 
     if (known->state == MEMORY_GONE)
         return;
@@ -150,7 +151,7 @@ void engine_remove(struct engine *engine, const struct memory_row *known)
         engine_want(engine, known, WANTED_GONE);
         return;
     }
-    if ((known->state == MEMORY_QUEUED || known->state == MEMORY_SKIPPED) && !may_arrive) {
+    if ((known->state == MEMORY_QUEUED || known->state == MEMORY_SKIPPED) && !may_be_there) {
         forget_now(engine, known);
         return;
     }

@@ -194,9 +194,10 @@ static struct memory_row put_memory(struct run *run, const struct memory_row *kn
     row.target = run->stream->row.target;
     row.id = memory->id;
     memcpy(row.revision, revision, sizeof row.revision);
+    if (row.state != MEMORY_SKIPPED && row.state != MEMORY_QUEUED)
+        row.batch = 0; /* these have flown where it says so: a reset leaves documents behind */
     row.state = state;
     row.wanted = wanted;
-    row.batch = 0;
     row.not_before_ms = 0;
     row.attempts = state == MEMORY_SKIPPED ? (int)run->skip : 0;
     row.arrived_ms = engine->now.wall_ms;

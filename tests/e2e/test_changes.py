@@ -355,3 +355,23 @@ def test_force_sends_what_is_unchanged_once_more(program, fake, dialect, on_upda
     assert target.ledger()["texts"] == 12
     dry = program.sync("--force", "--dry-run")
     assert (dry["changed"], target.ledger()["texts"]) == (6, 12)
+
+
+@pytest.mark.parametrize("comes_between", ["nothing", "syncs in vain"])
+def test_deleted_at_the_source_after_a_reset(program, pair, comes_between):
+    """What a reset forgets stays in LightRAG: it is not "nowhere", and goes when the source deletes it."""
+    source, target = pair
+    program.write_config(source.url, target.url, lightrag=QUICK, ingestion=", on_delete: propagate, max_delete_percent: 100")
+    program.sync("--wait")
+    assert program.json("reset", "life", "--yes", check=0)["forgotten"] == 20
+    if comes_between != "nothing":  # queued again, it cannot be sent, and both listings come before it could
+        target.control(api_key="another")
+        program.run("sync", check=77)
+        source.control(memories=memories(15))
+        program.run("sync", check=77)
+        program.run("sync", check=77)
+        target.control(api_key="")
+    source.control(memories=memories(15))
+    program.sync("--wait")
+    program.sync("--wait")
+    settled(target, 15)
