@@ -64,10 +64,13 @@ static void judge_target(struct examination *examination, const struct probe_tar
         .connectors = examination->connectors, .connector_count = examination->connector_count,
     };
     struct target_row row;
+    struct error err = { 0 };
+    bool is_known = false;
     char key[65];
 
     engine_target_key(target->target, key);
-    if (examination->state != NULL && state_find_target(examination->state, key, &row, NULL) == 1 && row.seen_ms > 0)
+    if (examination->state != NULL && state_find_target(examination->state, key, &row, NULL) == 1 &&
+        engine_knows_workspace(examination->state, &row, &is_known, &err) == 0 && is_known)
         server.known_workspace = row.workspace;
     doctor_judge_target(&examination->doctor, &server);
 }

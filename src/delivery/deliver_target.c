@@ -1,6 +1,8 @@
 /* deliver_target.c - the server itself: is it there, which dialect, is our key good, does its pipeline run. Errors of this scope blame no document. */
 #include "delivery/deliver_internal.h"
 
+#include "base/mem.h"
+
 #include <string.h>
 
 /* ---- Trouble ---- */
@@ -150,6 +152,8 @@ void deliver_on_health(struct deliver *deliver, const struct sink_health *health
         deliver_notice(deliver, true, "LightRAG %s: a crash of that version can leave a storage that does not start again, and it takes doubles in "
                                       "rare cases; 1.5 or newer is the better target",
                        health->version);
+    if (deliver->known_workspace == NULL && health->has_workspace)
+        deliver->known_workspace = mem_copy_string(health->workspace); /* another one later is another server */
     deliver->dialect = health->dialect;
     (void)snprintf(deliver->version, sizeof deliver->version, "%s", health->version);
     (void)snprintf(deliver->seen_workspace, sizeof deliver->seen_workspace, "%s", health->workspace);

@@ -177,6 +177,7 @@ struct target_row {
 enum mark_kind {
     MARK_LISTED_MS = 1,      /* stream: start of the last listing that showed everything since the one before it */
     MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
+    MARK_WORKSPACE_TOLD = 17, /* target: 1: /health has told its workspace, "" means the one without a name; else it is unknown */
     MARK_CLEANED_MS = 32,    /* owner 0: when the service last removed what ended long ago */
 };
 

@@ -168,6 +168,9 @@ struct verify_request {
  * changed address begins anew (documents that are there already are found by look-ups, not doubled). */
 void engine_target_key(const struct engine_target *target, char ret_key[65]);
 
+/* Does the state know which workspace it serves? A server tells that only to whom it knows. */
+int engine_knows_workspace(struct state *state, const struct target_row *row, bool *ret_known, struct error *err);
+
 struct engine;
 
 /* Takes up what an earlier process left: registers targets and streams, marks open runs as interrupted, loads open batches. */

@@ -70,6 +70,16 @@ void engine_target_key(const struct engine_target *target, char ret_key[65])
     (void)snprintf(ret_key, 65, "%.40s@%s", target->name, hex);
 }
 
+int engine_knows_workspace(struct state *state, const struct target_row *row, bool *ret_known, struct error *err)
+{
+    bool has_name = row->workspace[0] != '\0';
+    int64_t is_told = 0;
+    int result = state_get_mark(state, row->target, MARK_WORKSPACE_TOLD, &is_told, err);
+
+    *ret_known = has_name || is_told != 0;
+    return result;
+}
+
 static int register_target(struct engine *engine, struct target_run *run, bool may_write, struct error *err)
 {
     const struct engine_target *target = &engine->settings->targets[run->index];
@@ -87,9 +97,8 @@ static int register_target(struct engine *engine, struct target_run *run, bool m
         run->row.target = found.target;
         run->row.seen_ms = found.seen_ms;
         (void)snprintf(run->known_version, sizeof run->known_version, "%s", found.version);
-        run->workspace_is_known = found.seen_ms > 0;
         (void)snprintf(run->workspace, sizeof run->workspace, "%s", found.workspace);
-        return 0;
+        return engine_knows_workspace(engine->state, &found, &run->workspace_is_known, err);
     }
     if (!may_write)
         return 0;

@@ -600,6 +600,9 @@ static void keep_identity(struct target_run *target, const struct sink_health *h
         return; /* the machine stops it */
     if (health->has_workspace) {
         (void)snprintf(target->workspace, sizeof target->workspace, "%s", health->workspace);
+        if (!target->workspace_is_known)
+            engine_apply(target->engine, &(struct change){
+                .kind = CHANGE_MARK, .mark_owner = target->row.target, .mark_kind = MARK_WORKSPACE_TOLD, .mark_value = 1 });
         target->workspace_is_known = true;
     }
     if (target->engine->audits && target->known_version[0] != '\0' && strcmp(target->known_version, health->version) != 0)

@@ -277,6 +277,22 @@ def test_another_server_behind_the_same_address(program, pair):
     settled(target, 25)
 
 
+def test_a_wrong_key_says_nothing_of_the_workspace(program, pair):
+    """Who comes without the key is not told; with it the server is no other one."""
+    source, target = pair
+    target.control(workspace="theirs", api_key="secret")
+    program.run("sync", check=77)
+    text = program.config.read_text()
+    program.config.write_text(text.replace("api: { url:", "api: { api_key: secret, url:"))
+    program.sync("--wait")
+    settled(target, 20)
+    program.config.write_text(text)
+    program.run("verify", check=77)
+    target.control(workspace="another")  # what it was told before is kept meanwhile
+    program.config.write_text(text.replace("api: { url:", "api: { api_key: secret, url:"))
+    program.run("verify", check=78)
+
+
 # ---- Coverage ----
 
 def test_a_cut_listing_is_widened(program, fake):

@@ -26,6 +26,7 @@ struct desk {
     enum memory_state memory[MEMORIES];   /* by seq */
     int attempts[MEMORIES];
     int64_t batch_of[MEMORIES];
+    int64_t settles_ms[MEMORIES];         /* by seq: what its row says */
     struct batch_row batch[BATCHES];      /* by number */
     enum dead_class dead[MEMORIES];       /* by seq */
     struct deliver_command commands[COMMANDS];
@@ -77,6 +78,8 @@ DESK void on_member(void *context, const struct member_change *change)
         desk->attempts[change->seq] = change->attempts;
     if (change->batch != 0)
         desk->batch_of[change->seq] = change->batch;
+    if (change->settle_until_ms >= 0)
+        desk->settles_ms[change->seq] = change->settle_until_ms;
     if (change->from == MEMORY_REMOVING && change->to == MEMORY_REMOVING) {
         assert_true(change->settle_until_ms > desk->now.wall_ms);
         return;

@@ -56,6 +56,34 @@ static void test_taken_up_with_a_settle_time(void **state)
     }
 }
 
+/* 1.4: no answer; a look-up finds it, so it is followed; then its row is gone again: still nothing is sent before the settle time is over. */
+static void test_the_settle_time_goes_along_through_splits(void **state)
+{
+    struct desk desk;
+    struct sink_verdict silent = scope(SINK_SILENT, 0);
+    struct rows rows = { .count = 0 }, none = { .count = 0 };
+    struct deliver_command command = { .batch = send_some(&desk, SINK_14, 2) };
+    int64_t settles_ms = desk.now.mono_ms + defaults.settle_ms;
+    bool was_followed = false, was_sent = false;
+    (void)state;
+
+    answer_insert(&desk, command.batch, &silent);
+    put_row(&rows, 1, SINK_ROW_UNFINISHED, "t1");
+    for (int step = 0; step < 2000 && !was_sent; step++) {
+        pass_time(&desk, 100);
+        if (asks(&desk, DELIVER_LIST))
+            answer_list(&desk, was_followed ? &none : &rows, false);
+        if (asks(&desk, DELIVER_TRACK)) {
+            was_followed = true;
+            answer_track(&desk, &none);
+        }
+        was_sent = take(&desk, DELIVER_INSERT, &command);
+        assert_false(was_sent && desk.now.mono_ms < settles_ms);
+    }
+    assert_true(was_followed && was_sent);
+    close_desk(&desk);
+}
+
 /* It was offered, waits for its time in a ready batch, and we die. */
 static void test_a_ready_batch_that_settles_survives_a_crash(void **state)
 {
@@ -76,6 +104,53 @@ static void test_a_ready_batch_that_settles_survives_a_crash(void **state)
     assert_false(take(&desk, DELIVER_INSERT, &command));
     pass_time(&desk, 2000);
     assert_true(take(&desk, DELIVER_INSERT, &command));
+    close_desk(&desk);
+}
+
+/* 1.4: another revision is wanted of what may still arrive: its removal waits, also in another process. 1.5 refuses a late one. */
+static void test_turned_over_with_a_settle_time(void **state)
+{
+    static const struct { enum sink_dialect dialect; bool waits; } rows[] = { { SINK_14, true }, { SINK_15, false } };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct sink_verdict silent = scope(SINK_SILENT, 0);
+        struct rows listed = { .count = 0 };
+        struct desk desk;
+        int64_t batch = send_some(&desk, rows[i].dialect, 1);
+        answer_insert(&desk, batch, &silent);
+        pass_time(&desk, 1);
+        desk.wanted[1] = WANTED_NEWER;
+        deliver_want(desk.deliver, batch, 1, WANTED_NEWER, desk.now);
+        put_row(&listed, 1, SINK_ROW_PROCESSED, "t1");
+        answer_list(&desk, &listed, false);
+        assert_int_equal(desk.memory[1], MEMORY_REMOVING);
+        assert_int_equal(desk.settles_ms[1] > desk.now.wall_ms, rows[i].waits);
+        pass_time(&desk, 10000);
+        assert_int_equal(asks(&desk, DELIVER_LIST), !rows[i].waits);
+        close_desk(&desk);
+    }
+}
+
+/* Written down before it leaves: we may die before it is answered. */
+static void test_a_delete_writes_its_settle_time_down(void **state)
+{
+    struct rows listed = { .count = 0 };
+    struct desk desk;
+    (void)state;
+
+    open_desk(&desk, &defaults);
+    make_well(&desk, SINK_15);
+    desk.memory[1] = MEMORY_REMOVING;
+    deliver_remove(desk.deliver, &(struct deliver_removal){ .seq = 1, .stream = 1, .name = "m1", .wanted = WANTED_NEWER }, desk.now);
+    pass_time(&desk, 1);
+    put_row(&listed, 1, SINK_ROW_PROCESSED, "t");
+    answer_list(&desk, &listed, false);
+    pass_time(&desk, 1);
+    assert_int_equal(desk.settles_ms[1], 0);
+    answer_pipeline(&desk);
+    assert_true(must_take(&desk, DELIVER_DELETE).after_commit);
+    assert_int_equal(desk.settles_ms[1], desk.now.wall_ms + defaults.delete_settle_ms);
     close_desk(&desk);
 }
 
@@ -173,6 +248,45 @@ static void test_failed_rows_of_another_installation_stay(void **state)
     close_desk(&desk);
 }
 
+/* The first process that ever spoke to it learns the workspace, too: another one later is another server. */
+static void test_a_workspace_that_changes_while_we_run(void **state)
+{
+    static const struct { const char *why; const char *first, *second; bool is_told; enum target_condition condition; } rows[] = {
+        { "another", "one", "other", true, TARGET_FENCED }, { "the same", "one", "one", true, TARGET_WELL },
+        { "the nameless", "", "other", true, TARGET_FENCED }, { "not told", "one", "", false, TARGET_WELL },
+    };
+    struct sink_verdict refused = scope(SINK_NOT_SENT, 0);
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct sink_health health = { .dialect = SINK_15, .version = "1.5.7", .has_workspace = true };
+        struct sink_counts counts = { 0 };
+        struct deliver_summary summary;
+        struct deliver_command command;
+        struct desk desk;
+        open_desk(&desk, &defaults);
+        (void)snprintf(health.workspace, sizeof health.workspace, "%s", rows[i].first);
+        deliver_tick(desk.deliver, desk.now);
+        (void)must_take(&desk, DELIVER_ASK_HEALTH);
+        deliver_on_health(desk.deliver, &health, &well, desk.now);
+        (void)must_take(&desk, DELIVER_ASK_COUNTS);
+        deliver_on_counts(desk.deliver, &counts, &well, desk.now);
+        offer(&desk, 1, 1);
+        answer_insert(&desk, must_take(&desk, DELIVER_INSERT).batch, &refused); /* away for a moment */
+        pass_time(&desk, 2000);
+        (void)must_take(&desk, DELIVER_ASK_HEALTH);
+        (void)snprintf(health.workspace, sizeof health.workspace, "%s", rows[i].second);
+        health.has_workspace = rows[i].is_told;
+        deliver_on_health(desk.deliver, &health, &well, desk.now);
+        if (take(&desk, DELIVER_ASK_COUNTS, &command))
+            deliver_on_counts(desk.deliver, &counts, &well, desk.now);
+        deliver_summarise(desk.deliver, &summary);
+        if (summary.condition != rows[i].condition)
+            fail_msg("%s: condition %d", rows[i].why, (int)summary.condition);
+        close_desk(&desk);
+    }
+}
+
 /* ---- Contradictions ---- */
 
 /* "Already there", and no listing shows it: asked more and more slowly, and named in the end. */
@@ -251,10 +365,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken_up_with_a_settle_time),
+        cmocka_unit_test(test_the_settle_time_goes_along_through_splits),
         cmocka_unit_test(test_a_ready_batch_that_settles_survives_a_crash),
+        cmocka_unit_test(test_turned_over_with_a_settle_time),
+        cmocka_unit_test(test_a_delete_writes_its_settle_time_down),
         cmocka_unit_test(test_the_settle_time_of_a_delete_is_its_own),
         cmocka_unit_test(test_a_delete_that_a_proxy_answers_may_still_arrive),
         cmocka_unit_test(test_failed_rows_of_another_installation_stay),
+        cmocka_unit_test(test_a_workspace_that_changes_while_we_run),
         cmocka_unit_test(test_taken_and_absent_for_ever),
         cmocka_unit_test(test_listed_and_not_followed_is_asked_slowly),
     };
