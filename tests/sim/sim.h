@@ -10,6 +10,7 @@
  *     sim_world.c    what happens to the servers and the clock by itself
  *     sim_crash.c    the state, its durable steps, and crashes of ours at them
  *     sim_check.c    what must hold at every step, and at the end
+ *     sim_orders.c   orders that come in the middle of a sync
  *     sim_week.c     one seed from its beginning to its end
  *     simulate.c     many seeds, named seeds, shrinking */
 #ifndef MC_TESTS_SIM_H
@@ -57,6 +58,7 @@ enum sim_class {
     SIM_CLOCK,       /* the wall clock jumps */
     SIM_STOP,        /* somebody ends a sync, politely or not */
     SIM_OPERATOR,    /* somebody verifies, repairs, retries dead letters, forgets memories */
+    SIM_ORDERS,      /* somebody resets, forces, retries dead letters in the middle of a sync */
     SIM_CRASH,       /* we crash, before and after durable steps */
     SIM_CLASSES
 };
@@ -83,11 +85,13 @@ struct sim_options {
 
 /* ---- A memory of the source ---- */
 
+enum { SIM_ID = 200, SIM_MARKER = 240 };
+
 enum sim_kind { KIND_GOOD, KIND_FAILING, KIND_POISON, KIND_HOLLOW, KIND_BLANK, KIND_MALFORMED };
 
 struct sim_memory {
     int context;
-    char id[40];
+    char id[SIM_ID];
     int version;             /* 1.. */
     enum sim_kind kind;      /* of this version */
     int copies;              /* in one listing */
@@ -96,6 +100,7 @@ struct sim_memory {
     bool is_ruined;          /* a stranger's document has its name */
     bool is_forgotten;       /* by an operator's word */
     bool was_away;           /* deleted once */
+    bool was_reset;          /* forgotten by the state, whatever the source shows */
     int64_t there_since_ms;  /* or changed since */
 };
 
@@ -193,6 +198,10 @@ struct sim {
     struct engine *engine;           /* of the life under way */
     int64_t sync_began_ms;
     int steps_to_stop;               /* polls; -1: none */
+    int steps_to_order;              /* turns; -1: none */
+    bool was_ordered;                /* in this sync: the letters of its listings were answered */
+    bool is_told_all;                /* the last verify: what differs is in findings */
+    int64_t findings[AUDIT_KINDS];
     int64_t syncs, interrupted;
     int64_t inserted;                /* insert requests that left */
 };
@@ -218,7 +227,7 @@ void sim_source_change(struct sim *sim, int hour);
 void sim_source_add(struct sim *sim);          /* a good one */
 void sim_source_stir(struct sim *sim);         /* while a sync runs */
 void sim_source_tell(struct sim *sim);         /* the fake gets what there is now */
-void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[80]);
+void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[SIM_MARKER]);
 
 /* ---- sim_net.c ---- */
 void sim_net_init(struct sim *sim);
@@ -248,6 +257,10 @@ void sim_check_sync(struct sim *sim, const struct sync_outcome *outcome); /* NUL
 void sim_check_end(struct sim *sim);
 void sim_note_processed(struct sim *sim);
 bool sim_is_settled(struct sim *sim);                /* nothing waits or is under way */
+
+/* ---- sim_orders.c ---- */
+void sim_orders_arm(struct sim *sim, int hour);      /* for the syncs of this hour */
+void sim_orders_listen(struct sim *sim);             /* the engine of this life takes them */
 
 /* ---- sim_week.c ---- */
 void sim_run(struct sim *sim, uint64_t seed, const struct sim_options *options);

@@ -13,9 +13,9 @@ static const int64_t START_MS = 1767571200000; /* 2026-01-05T00:00:00Z */
 int64_t sim_server_ms(const struct sim *sim) { return START_MS + sim->now_ms; }
 int64_t sim_wall_ms(const struct sim *sim) { return START_MS + sim->now_ms + sim->jumped_ms; }
 
-void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[80])
+void sim_memory_marker(const struct sim_memory *memory, int version, char ret_marker[SIM_MARKER])
 {
-    (void)snprintf(ret_marker, 80, "{{%d/%s/v%d}}", memory->context, memory->id, version);
+    (void)snprintf(ret_marker, SIM_MARKER, "{{%d/%s/v%d}}", memory->context, memory->id, version);
 }
 
 static enum sim_kind draw_kind(struct sim *sim)
@@ -38,7 +38,7 @@ static enum sim_kind draw_kind(struct sim *sim)
 static void add_memory(struct sim *sim)
 {
     struct sim_memory *memory;
-    char id[40];
+    char id[SIM_ID];
 
     sim->memories = mem_grow(sim->memories, sim->memory_count, &sim->memory_capacity, sizeof *sim->memories);
     memory = &sim->memories[sim->memory_count++];
@@ -53,6 +53,9 @@ static void add_memory(struct sim *sim)
     case 3: (void)snprintf(id, sizeof id, "%d~x", sim->born); break;
     default: (void)snprintf(id, sizeof id, "memory-number-%d", sim->born); break;
     }
+    if (sim_draw(sim, "long ids", 0, 0, 3) == 0 && sim->born % 3 == 0) /* past what a document name keeps of it */
+        (void)snprintf(id, sizeof id, "%s-\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C\xC3\x9C-%d",
+                       sim->born % 2 == 0 ? "long" : "longer", sim->born);
     sim->born++;
     memcpy(memory->id, id, sizeof id);
     memory->kind = draw_kind(sim);
@@ -133,7 +136,7 @@ static void write_memory(const struct sim_memory *memory, struct json_writer *wr
     static const char *const marks[] = { [KIND_GOOD] = "", [KIND_FAILING] = " <<fail>>", [KIND_POISON] = " <<poison>>", [KIND_HOLLOW] = " <<hollow>>",
                                          [KIND_BLANK] = "", [KIND_MALFORMED] = "" };
     AUTO_STRING char *words = NULL;
-    char marker[80];
+    char marker[SIM_MARKER];
     char when[TIME_TEXT_SIZE];
 
     if (memory->kind == KIND_MALFORMED) {

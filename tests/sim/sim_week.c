@@ -19,12 +19,12 @@ static void on_event(void *context, const struct engine_event *event)
 
 /* ---- A life of the program: from engine_new to its end, or to a crash. true: it came to its end. ---- */
 
-enum deed { DEED_SYNC, DEED_SYNC_WAIT, DEED_BACKFILL, DEED_VERIFY, DEED_REPAIR, DEED_FORGET };
+enum deed { DEED_SYNC, DEED_SYNC_WAIT, DEED_BACKFILL, DEED_FORCE, DEED_VERIFY, DEED_REPAIR, DEED_FORGET, DEED_RESET };
 
 static int sync_with(struct sim *sim, enum deed deed, struct sync_outcome *outcome, struct error *err)
 {
     static const size_t first[] = { 0 };
-    struct sync_request request = { .connectors = first, .connector_count = 1, .wait = deed == DEED_SYNC_WAIT, .backfill = deed == DEED_BACKFILL,
+    struct sync_request request = { .connectors = first, .connector_count = 1, .wait = deed == DEED_SYNC_WAIT, .backfill = deed == DEED_BACKFILL, .force = deed == DEED_FORCE,
                                     .trigger = "sim", .on_event = on_event, .context = sim };
 
     return engine_sync(sim->engine, &request, outcome, err);
@@ -39,8 +39,9 @@ static int verify_with(struct sim *sim, enum deed deed, struct error *err)
 
     if (code == 0) {
         for (int i = 0; i < AUDIT_KINDS; i++)
-            if (result.counts[i] > 0)
+            if ((sim->findings[i] = result.counts[i]) > 0)
                 sim_trace(sim, "verify: %lld %s", (long long)result.counts[i], audit_kind_name((enum audit_kind)i));
+        sim->is_told_all = result.is_complete;
         audit_result_done(&result);
     }
     return code;
@@ -62,6 +63,28 @@ static int forget_with(struct sim *sim, struct error *err)
     return 0;
 }
 
+/* One memory or all: what was processed is forgotten, and stays in LightRAG. */
+static int reset_with(struct sim *sim, struct error *err)
+{
+    struct sim_memory *memory = sim->memory_count > 0 ? &sim->memories[sim_draw(sim, "reset one", sim->syncs, 0, (int64_t)sim->memory_count - 1)] : NULL;
+    bool all = memory == NULL || sim_draw(sim, "reset all", sim->syncs, 0, 1) == 1;
+    int64_t count = 0;
+
+    for (size_t i = 0; i < sim->memory_count && all; i++)
+        sim->memories[i].was_reset = true;
+    for (size_t i = 0; i < sim->memory_count && !all; i++) /* the id in every context */
+        sim->memories[i].was_reset = sim->memories[i].was_reset || strcmp(sim->memories[i].id, memory->id) == 0;
+    sim_trace(sim, "reset %s", all ? "all" : memory->id);
+    return engine_reset(sim->engine, 0, all ? (struct slice){ "", 0 } : (struct slice){ memory->id, strlen(memory->id) }, &count, err);
+}
+
+static int deed_with(struct sim *sim, enum deed deed, struct error *err)
+{
+    if (deed == DEED_RESET)
+        return reset_with(sim, err);
+    return deed == DEED_FORGET ? forget_with(sim, err) : verify_with(sim, deed, err);
+}
+
 static bool live(struct sim *sim, enum deed deed)
 {
     struct sync_outcome outcome = { 0 };
@@ -70,14 +93,16 @@ static bool live(struct sim *sim, enum deed deed)
 
     sim->syncs++;
     sim->steps = 0;
+    sim->was_ordered = false;
     sim->sync_began_ms = sim->now_ms;
     memset(sim->broke_off, 0, sizeof sim->broke_off);
     if (engine_new(&sim->settings, &sim->world, sim->state, &sim->engine, &err) < 0) {
         sim_fail(sim, "the engine does not start: %.300s", err.message);
         return false;
     }
+    sim_orders_listen(sim);
     if (deed >= DEED_VERIFY)
-        result = deed == DEED_FORGET ? forget_with(sim, &err) : verify_with(sim, deed, &err);
+        result = deed_with(sim, deed, &err);
     else
         result = sync_with(sim, deed, &outcome, &err);
     if (!sim->is_dead && !sim->has_failed)
@@ -171,6 +196,13 @@ static void operate(struct sim *sim, int hour)
         retry_letters(sim);
 }
 
+static void order(struct sim *sim, int hour)
+{
+    if (!sim_has(sim, SIM_ORDERS) || sim->has_failed || sim_draw(sim, "order", hour, 0, 99) >= 8)
+        return;
+    do_once(sim, sim_draw(sim, "which order", hour, 0, 1) ? DEED_RESET : DEED_FORCE);
+}
+
 static void run_week(struct sim *sim)
 {
     for (int hour = 0; hour < sim->plan.hours && !sim->has_failed; hour++) {
@@ -179,8 +211,10 @@ static void run_week(struct sim *sim)
         sim_source_change(sim, hour);
         if (hour % sim->plan.period_h == 0) {
             sim_world_plan(sim, hour);
+            sim_orders_arm(sim, hour);
             do_once(sim, sim_draw(sim, "wait", hour, 0, 1) ? DEED_SYNC_WAIT : DEED_SYNC);
             operate(sim, hour);
+            order(sim, hour);
         }
         sim_pass(sim, end_ms);
     }
@@ -214,7 +248,7 @@ void sim_run(struct sim *sim, uint64_t seed, const struct sim_options *options)
     struct fake_memory_settings source = { .json = "{\"contexts\":{}}", .json_size = 15, .api_key = "m" };
     struct error err = { 0 };
 
-    *sim = (struct sim){ .seed = seed, .options = options, .hash = 0xCBF29CE484222325u };
+    *sim = (struct sim){ .steps_to_order = -1, .seed = seed, .options = options, .hash = 0xCBF29CE484222325u };
     for (size_t i = 0; i < CHANCE_STREAMS; i++)
         sim->chance[i] = seed * 0xD1342543DE82EF95u + i * 0x632BE59BD9B4E019u;
     sim_make_plan(sim);
@@ -233,6 +267,8 @@ void sim_run(struct sim *sim, uint64_t seed, const struct sim_options *options)
     run_week(sim);
     if (!sim->has_failed)
         come_to_rest(sim);
+    if (!sim->has_failed)
+        do_once(sim, DEED_VERIFY);
     if (!sim->has_failed)
         sim_check_end(sim);
 }

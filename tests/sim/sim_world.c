@@ -6,12 +6,12 @@
 #include <string.h>
 
 enum event_kind { EVENT_RESTART, EVENT_DOWN, EVENT_UP, EVENT_WIPE, EVENT_BUSY, EVENT_STATUS, EVENT_SOURCE, EVENT_CUT, EVENT_STORE, EVENT_MODEL,
-                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN, EVENT_STIR };
+                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN, EVENT_FOREIGN_GOES, EVENT_STIR };
 
 static const char *const event_names[] = {
     "LightRAG restarts", "LightRAG is away", "LightRAG is back", "LightRAG is wiped", "LightRAG is busy", "LightRAG's answers are spoilt", "the source is spoilt",
     "listings break off", "storing is slow", "the model is slow", "our key is revoked", "our key is good again", "the wall clock jumps", "deletes are lost",
-    "a stranger inserts", "the source changes",
+    "a stranger inserts", "a stranger deletes", "the source changes",
 };
 
 void sim_control(struct sim *sim, bool is_source, const char *format, ...)
@@ -82,6 +82,7 @@ void sim_world_plan(struct sim *sim, int hour)
         { SIM_CLOCK, EVENT_CLOCK, 4, -7200000, 7200000 },
         { SIM_LOST_DELETE, EVENT_LOST_DELETE, 20, 1, 2 },
         { SIM_FOREIGN, EVENT_FOREIGN, 8, 0, 1000 },
+        { SIM_FOREIGN, EVENT_FOREIGN_GOES, 12, 0, 1000 },
         { SIM_CHANGES, EVENT_STIR, 10, 0, 0 },
     };
 
@@ -170,6 +171,26 @@ static void insert_foreign(struct sim *sim, int64_t number)
     text_done(&answer.body);
 }
 
+/* A row goes: those behind it move to an earlier page of every listing that is being read. */
+static void delete_foreign(struct sim *sim)
+{
+    AUTO_STRING char *body = NULL;
+    struct fake_request request = { .method = "DELETE", .path = "/documents/delete_document", .api_key = "k" };
+    struct http_server_answer answer = { .status = 200 };
+    const struct doc *victim = NULL;
+
+    for (int64_t i = 0; i < sim->lightrag->count && !sim->is_down; i++)
+        if (fake_is_live(&sim->lightrag->docs[i]) && strncmp(sim->lightrag->docs[i].name, "stranger-", 9) == 0)
+            victim = &sim->lightrag->docs[i];
+    if (victim == NULL)
+        return;
+    text_init(&answer.body, 0);
+    request.body = body = mem_format("{\"doc_ids\":[\"%s\"],\"delete_file\":false,\"delete_llm_cache\":false}", victim->id);
+    request.body_size = strlen(body);
+    fake_lightrag_handle(sim->lightrag, sim_server_ms(sim), &request, &answer);
+    text_done(&answer.body);
+}
+
 static void happen(struct sim *sim, const struct sim_event *event)
 {
     sim_trace(sim, "world: %s (%lld)", event_names[event->kind], (long long)event->value);
@@ -194,6 +215,7 @@ static void happen(struct sim *sim, const struct sim_event *event)
     case EVENT_CLOCK: jump(sim, event->value); break;
     case EVENT_LOST_DELETE: sim_control(sim, false, "{\"lost_deletes\":%lld}", (long long)event->value); break;
     case EVENT_FOREIGN: insert_foreign(sim, event->value); break;
+    case EVENT_FOREIGN_GOES: delete_foreign(sim); break;
     case EVENT_STIR: sim_source_stir(sim); break;
     }
 }

@@ -154,6 +154,38 @@ static void test_a_delete_writes_its_settle_time_down(void **state)
     close_desk(&desk);
 }
 
+/* 1.4 answers "duplicated" for a name whose row is about to go, 1.5 refuses all: nothing is sent until the delete is over. */
+static void test_nothing_is_sent_during_a_delete(void **state)
+{
+    struct rows listed = { .count = 0 };
+    struct deliver_command command;
+    struct desk desk;
+    (void)state;
+
+    open_desk(&desk, &defaults);
+    make_well(&desk, SINK_14);
+    desk.memory[1] = MEMORY_REMOVING;
+    deliver_remove(desk.deliver, &(struct deliver_removal){ .seq = 1, .stream = 1, .name = "m1", .wanted = WANTED_NEWER }, desk.now);
+    pass_time(&desk, 1);
+    put_row(&listed, 1, SINK_ROW_PROCESSED, "t");
+    answer_list(&desk, &listed, false);
+    pass_time(&desk, 1);
+    answer_pipeline(&desk);
+    (void)must_take(&desk, DELIVER_DELETE);
+    assert_int_equal(deliver_room(desk.deliver, 5, false, 0, desk.now), 0);
+    offer(&desk, 2, 1);
+    pass_time(&desk, 1000);
+    assert_false(take(&desk, DELIVER_INSERT, &command)); /* its request is under way */
+    deliver_on_delete(desk.deliver, true, &well, desk.now);
+    pass_time(&desk, 10);
+    assert_false(take(&desk, DELIVER_INSERT, &command)); /* begun, and not ended */
+    pass_time(&desk, 1000);
+    answer_pipeline(&desk);
+    pass_time(&desk, 1);
+    assert_true(take(&desk, DELIVER_INSERT, &command));
+    close_desk(&desk);
+}
+
 /* A delete can be under way for longer than an insert: what is stored of it is not cut to the settle time of inserts. */
 static void test_the_settle_time_of_a_delete_is_its_own(void **state)
 {
@@ -369,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_a_ready_batch_that_settles_survives_a_crash),
         cmocka_unit_test(test_turned_over_with_a_settle_time),
         cmocka_unit_test(test_a_delete_writes_its_settle_time_down),
+        cmocka_unit_test(test_nothing_is_sent_during_a_delete),
         cmocka_unit_test(test_the_settle_time_of_a_delete_is_its_own),
         cmocka_unit_test(test_a_delete_that_a_proxy_answers_may_still_arrive),
         cmocka_unit_test(test_failed_rows_of_another_installation_stay),
