@@ -4,15 +4,18 @@
 #include "base/log.h"
 #include "state/state_care.h"
 
-static int64_t next_after(const struct service_cleanup *cleanup, int64_t after_ms)
+static void plan_after(struct service *service, int64_t after_ms)
 {
+    const struct service_cleanup *cleanup = service->settings.cleanup;
     int64_t next = INT64_MAX;
 
-    return schedule_next(&cleanup->schedule, cleanup->zone, after_ms, &next) ? next : INT64_MAX;
+    service->clean_from_ms = after_ms;
+    service->clean_at_ms = schedule_next(&cleanup->schedule, cleanup->zone, after_ms, &next) ? next : INT64_MAX;
 }
 
 int service_clean_open(struct service *service, struct error *err)
 {
+    int64_t now_ms = service->engine->now.wall_ms;
     int64_t last_ms = 0;
 
     service->clean_at_ms = INT64_MAX;
@@ -20,7 +23,7 @@ int service_clean_open(struct service *service, struct error *err)
         return 0;
     if (state_get_mark(service->state, 0, MARK_CLEANED_MS, &last_ms, err) < 0)
         return -1;
-    service->clean_at_ms = next_after(service->settings.cleanup, last_ms > 0 ? last_ms : service->engine->now.wall_ms);
+    plan_after(service, last_ms > 0 && last_ms <= now_ms ? last_ms : now_ms); /* a clock that was ahead does not put it off for years */
     return 0;
 }
 
@@ -38,9 +41,11 @@ void service_clean(struct service *service)
     struct state_cleaned cleaned;
     struct error err = { 0 };
 
+    if (cleanup != NULL && engine->now.wall_ms < service->clean_from_ms)
+        plan_after(service, engine->now.wall_ms); /* the clock was set back */
     if (engine->now.wall_ms < service->clean_at_ms || engine->is_broken || state_has_uncommitted(service->state))
         return;
-    service->clean_at_ms = next_after(cleanup, engine->now.wall_ms);
+    plan_after(service, engine->now.wall_ms);
     engine_apply(engine, &(struct change){ .kind = CHANGE_MARK, .mark_owner = 0, .mark_kind = MARK_CLEANED_MS, .mark_value = engine->now.wall_ms });
     if (!engine->is_broken && state_clean(service->state, engine->now.wall_ms - cleanup->retention_ms, false, &cleaned, &err) < 0)
         engine_break(engine, &err);

@@ -74,6 +74,7 @@ struct service {
     struct target_board *targets;
     int64_t targets_mono;
     atomic_llong turned_mono;
+    int64_t clean_from_ms;          /* wall clock: when that was planned */
     int64_t clean_at_ms;            /* wall clock: when what ended long ago is removed next */
 };
 

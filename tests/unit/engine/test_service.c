@@ -42,11 +42,13 @@ struct site {
     struct error failure;
     int result;
     bool without_scheduler;
+    const struct service_cleanup *cleanup;
     int64_t timeout_ms;
     int max_concurrent;
 };
 
-static int64_t wall(void *self) { (void)self; return clock_wall_ms(); }
+static atomic_llong shift_ms; /* how wrong the wall clock is */
+static int64_t wall(void *self) { (void)self; return clock_wall_ms() + shift_ms; }
 static int64_t mono(void *self) { (void)self; return clock_monotonic_ms(); }
 static uint64_t chance(void *self) { (void)self; return clock_random(); }
 
@@ -129,7 +131,7 @@ static void *run(void *context)
 static void begin(struct site *site, struct service_connector *connectors, size_t count)
 {
     struct service_settings settings = { .engine = &site->settings, .connectors = connectors, .connector_count = count, .max_concurrent = site->max_concurrent,
-                                         .job_timeout_ms = site->timeout_ms, .without_scheduler = site->without_scheduler };
+                                         .job_timeout_ms = site->timeout_ms, .without_scheduler = site->without_scheduler, .cleanup = site->cleanup, .turn_ms = 100 };
     struct error err = { 0 };
 
     site->bus = settings.bus = bus_new(100, clock_wall_ms());
@@ -573,6 +575,45 @@ static void test_without_a_scheduler(void **state)
     end(site);
 }
 
+static int64_t when_cleaned(struct site *site, int64_t set_ms)
+{
+    const struct change change = { .kind = CHANGE_MARK, .mark_owner = 0, .mark_kind = MARK_CLEANED_MS, .mark_value = set_ms };
+    struct error err = { 0 };
+    AUTO(state) struct state *state = NULL;
+    int64_t cleaned_ms = 0;
+
+    assert_int_equal(state_open(&(struct state_settings){ .path = site->path, .now_ms = clock_wall_ms() }, &state, &err), 0);
+    if (set_ms != 0) {
+        assert_int_equal(state_apply(state, &change, &err), 0);
+        assert_int_equal(state_commit(state, &err), 0);
+    }
+    assert_int_equal(state_get_mark(state, 0, MARK_CLEANED_MS, &cleaned_ms, &err), 0);
+    return cleaned_ms;
+}
+
+/* A time that was written down while the clock was ahead, and a plan that was made then, must not put it off for years. */
+static void test_retention_outlives_a_wrong_clock(void **state)
+{
+    static const int64_t year_ms = 365LL * 86400 * 1000;
+    struct site *site = *state;
+    struct service_cleanup cleanup = { .zone = zone_utc(), .retention_ms = year_ms };
+    struct error err = { 0 };
+
+    assert_int_equal(schedule_parse("1s", &cleanup.schedule, &err), 0);
+    site->cleanup = &cleanup;
+    assert_true(when_cleaned(site, clock_wall_ms() + 20 * year_ms) > 0);
+    for (int turn = 0; turn < 10 && when_cleaned(site, 0) > clock_wall_ms(); turn++) {
+        struct service_connector connectors[] = { make("one", "c", "manual") };
+        shift_ms = 10 * year_ms;
+        begin(site, connectors, 1);
+        (void)usleep(1500000);
+        shift_ms = 0;
+        (void)usleep(1500000);
+        end(site);
+    }
+    assert_true(when_cleaned(site, 0) <= clock_wall_ms());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +629,7 @@ int main(void)
         SERVICE_TEST(test_many_threads),
         SERVICE_TEST(test_orders_at_the_end),
         SERVICE_TEST(test_without_a_scheduler),
+        SERVICE_TEST(test_retention_outlives_a_wrong_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
