@@ -299,6 +299,30 @@ static void check_ids(const struct checker *checker)
     mem_free(claims);
 }
 
+/* Two names of one address are one server: its documents are named by context and id alone. */
+static const char *address_of(const struct checker *checker, const char *target)
+{
+    const char *nearest;
+    size_t found = config_find_target(checker->config, target, &nearest);
+
+    return found <= checker->config->targets.count ? config_target(checker->config, found)->url : target;
+}
+
+static void say_two_owners(const struct checker *checker, const struct claim *first, const struct claim *second, const char *path)
+{
+    const struct connector_settings *one = config_connector(checker->config, first->index);
+    const struct connector_settings *other = config_connector(checker->config, second->index);
+
+    if (strcmp(one->target, other->target) == 0)
+        config_error(checker->problems, place_of(checker, path), path,
+                     "connectors %s and %s both carry context \"%.64s\" from %s to %s: every memory would have two owners; disable one", one->id, other->id,
+                     first->word, first->source, one->target);
+    else
+        config_error(checker->problems, place_of(checker, path), path,
+                     "connectors %s and %s both carry context \"%.64s\" from %s to one LightRAG (%s and %s have the same url): every memory would have two owners; disable one",
+                     one->id, other->id, first->word, first->source, one->target, other->target);
+}
+
 static void check_owners(const struct checker *checker)
 {
     struct claim *claims = NULL;
@@ -307,12 +331,14 @@ static void check_owners(const struct checker *checker)
 
     for (size_t i = 0; i < checker->config->connectors.count; i++) {
         const struct connector_settings *connector = config_connector(checker->config, i);
+        const char *address;
         if (!connector->enabled)
             continue;
+        address = address_of(checker, connector->target);
         if (connector->context_id[0] != '\0')
-            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, connector->target, connector->context_id, i });
+            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, address, connector->context_id, i });
         for (size_t k = 0; k < connector->context_ids.count; k++)
-            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, connector->target, connector->context_ids.items[k], i });
+            add_claim(&claims, &count, &capacity, (struct claim){ connector->source, address, connector->context_ids.items[k], i });
     }
     if (count > 0)
         qsort(claims, count, sizeof *claims, compare_claims);
@@ -325,10 +351,7 @@ static void check_owners(const struct checker *checker)
         if (first->index == claims[i].index)
             config_error(checker->problems, place_of(checker, path), path, "context \"%.64s\" stands here twice", first->word);
         else
-            config_error(checker->problems, place_of(checker, path), path,
-                         "connectors %s and %s both carry context \"%.64s\" from %s to %s: every memory would have two owners; disable one",
-                         config_connector(checker->config, first->index)->id, config_connector(checker->config, claims[i].index)->id, first->word,
-                         first->source, first->target);
+            say_two_owners(checker, first, &claims[i], path);
     }
     mem_free(claims);
 }

@@ -362,6 +362,7 @@ static void end_audit(struct target_run *target)
         audit->result = (struct audit_result){ 0 };
     }
     audit_free(audit);
+    target_drop_names(target);
     target->audit = NULL;
     target->audited_mono = target->engine->now.mono_ms;
 }

@@ -167,13 +167,21 @@ static void cancel(struct place *place, struct order *order)
 
 /* ---- Connectors ---- */
 
+/* Two names of one address are one server. */
+static bool is_same_target(const struct service *service, size_t one, size_t other)
+{
+    const struct engine_target *targets = service->settings.engine->targets;
+
+    return one == other || strcmp(targets[one].sink.url, targets[other].sink.url) == 0;
+}
+
 /* Two enabled connectors would fetch and send the same. */
 static const struct place *find_rival(const struct service *service, const struct service_connector *fresh, const struct place *self, const char **ret_context)
 {
     for (size_t i = 0; i < service->place_count && fresh->enabled; i++) {
         const struct place *place = service->places[i];
         const struct engine_connector *other = &place->connector.engine;
-        if (!place->is_used || place == self || !place->connector.enabled || other->source != fresh->engine.source || other->target != fresh->engine.target)
+        if (!place->is_used || place == self || !place->connector.enabled || other->source != fresh->engine.source || !is_same_target(service, other->target, fresh->engine.target))
             continue;
         for (size_t a = 0; a < fresh->engine.context_count; a++)
             for (size_t b = 0; b < other->context_count; b++)

@@ -119,7 +119,8 @@ def test_all_mistakes_at_once(service):
     ({"id": "b", "context_id": "x", "memory_api": {"url": "http://127.0.0.1"}}, 400, "/memory_api"), ({"id": "b", "context_id": "x", "managed_by": "file"}, 201, None),
     ({"id": "b", "context_id": "x", "transformation": {"include_audio": True}}, 400, "/transformation/include_audio"),
     ({"id": "b", "context_id": "${HOME}"}, 201, None), ({"id": "life", "context_id": "x"}, 409, None), ({"id": "b", "context_id": "ctx"}, 409, None),
-    ({"id": "b", "context_id": "ctx", "enabled": False}, 201, None), ({"id": "b", "context_id": "ctx", "target": "other"}, 201, None),
+    ({"id": "b", "context_id": "ctx", "enabled": False}, 201, None),
+    ({"id": "b", "context_id": "ctx", "target": "other"}, 409, None),  # two names of one server
 ], ids=range(33))
 def test_connectors_that_are_made(service, body, status, pointer):
     answer = service.ask("POST", "connectors", body)

@@ -60,6 +60,8 @@ static const struct { const char *yaml, *problems; } rows[] = {
       "c.yaml:3:26: connectors[1].context_id: connectors a and b both carry context \"c\" from default to default: every memory would have two owners; disable one" },
     { "connectors:\n  - { id: a, context_ids: [c, d] }\n  - { id: b, context_ids: [e, d] }\n",
       "c.yaml:3:27: connectors[1].context_ids: connectors a and b both carry context \"d\" from default to default: every memory would have two owners; disable one" },
+    { "lightrag: { api: { url: http://x } }\ntargets: { twin: { api: { url: http://x/ } } }\nconnectors:\n  - { id: a, context_id: c }\n  - { id: b, context_id: c, target: twin }\n",
+      "c.yaml:5:26: connectors[1].context_id: connectors a and b both carry context \"c\" from default to one LightRAG (default and twin have the same url): every memory would have two owners; disable one" },
     { "connectors:\n  - { id: a, context_ids: [c, c] }\n", "c.yaml:2:27: connectors[0].context_ids: context \"c\" stands here twice" },
     { "connectors:\n  - { id: a, context_id: c, context_ids: [d] }\n",
       "c.yaml:2:42: connectors[0].context_ids: stands beside context_id: give one of the two" },
