@@ -267,7 +267,8 @@ void deliver_start_look_up(struct deliver *deliver, struct batch *batch, bool wh
     deliver_set_phase(deliver, batch, PHASE_UNCLEAR);
     batch->row.track[0] = '\0';
     batch->row.whole_listing = batch->row.whole_listing || whole_listing;
-    batch->look_mono = deliver->now.mono_ms + count_looks(batch);
+    /* Where no answer came, or a 500, the breaker and the strikes have their own pauses. */
+    batch->look_mono = deliver->now.mono_ms + (whole_listing ? count_looks(batch) : 0);
     batch->look_step = LOOK_FIRST_MS;
 }
 

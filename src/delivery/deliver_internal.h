@@ -64,7 +64,7 @@ struct member {
     enum memory_wanted wanted;
     bool replaces;
 
-    int looks;                    /* look-ups that were begun for it */
+    int looks;                    /* look-ups in the whole listing that were begun for it */
     int denials;                  /* look-ups because its name was said to be there */
 
     bool picked;                  /* for the split that is being prepared */
