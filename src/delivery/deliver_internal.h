@@ -97,6 +97,7 @@ struct doomed {
     char id[SINK_ROW_ID_SIZE];
     int64_t created_ms;           /* -1: unknown */
     int64_t seq, stream;          /* of its memory; 0: a stray */
+    uint64_t name_hash;           /* of a stray: of the document's name; 0: of nobody's */
 };
 
 enum removing_phase {
@@ -260,12 +261,16 @@ void deliver_become_stored(struct deliver *deliver, struct batch *batch);
 bool deliver_is_neighbours_failure(const struct sink_row *row);
 
 /* ---- deliver_lookup.c ---- */
+uint64_t deliver_hash_name(const char *name);
 void deliver_look_due(struct deliver *deliver);
 
 /* ---- deliver_remove.c ---- */
 /* One member leaves its batch: its rows go first, then comes what is wanted of it. */
 void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index);
 void deliver_removing_due(struct deliver *deliver);
+/* A failed row that nobody follows is to go; deliver_spare: somebody follows it again. */
+void deliver_remove_failed_row(struct deliver *deliver, const char *id, const char *name);
+void deliver_spare(struct deliver *deliver, const char *name);
 bool deliver_removing_holds_inserts(const struct deliver *deliver);
 bool deliver_removing_is_deleting(const struct deliver *deliver);
 int64_t deliver_removing_next(const struct deliver *deliver);

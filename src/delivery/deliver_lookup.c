@@ -12,7 +12,7 @@
 
 /* ---- The map of names ---- */
 
-static uint64_t hash_name(const char *name)
+uint64_t deliver_hash_name(const char *name)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
 
@@ -24,7 +24,7 @@ static uint64_t hash_name(const char *name)
 static struct walk_slot *find_slot(struct deliver *deliver, const char *name)
 {
     size_t mask = deliver->walk_map_size - 1;
-    size_t slot = (size_t)hash_name(name) & mask;
+    size_t slot = (size_t)deliver_hash_name(name) & mask;
 
     while (deliver->walk_map[slot].name != NULL && strcmp(deliver->walk_map[slot].name, name) != 0)
         slot = (slot + 1) & mask;
@@ -177,7 +177,7 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
         deliver->out.sweep_row(deliver->out.context, row);
     if (deliver->is_cleaning && row->status == SINK_ROW_FAILED && row->dup == SINK_NO_DUP && row->has_mark && !deliver_is_neighbours_failure(row) &&
         !is_in_flight(deliver, row->name) && deliver->out.owns(deliver->out.context, row->name))
-        deliver_remove_row(deliver, row->id);
+        deliver_remove_failed_row(deliver, row->id, row->name);
     slot = find_slot(deliver, row->name);
     if (slot->name == NULL)
         return;

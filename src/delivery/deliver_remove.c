@@ -68,7 +68,7 @@ void deliver_remove(struct deliver *deliver, const struct deliver_removal *what,
         *find_slot(deliver, what->seq) = deliver->removal_count;
 }
 
-void deliver_remove_row(struct deliver *deliver, const char *id)
+static void add_stray(struct deliver *deliver, const char *id, uint64_t name_hash)
 {
     struct doomed *stray;
 
@@ -76,8 +76,38 @@ void deliver_remove_row(struct deliver *deliver, const char *id)
         return;
     deliver->strays = mem_grow(deliver->strays, deliver->stray_count, &deliver->stray_capacity, sizeof *deliver->strays);
     stray = &deliver->strays[deliver->stray_count++];
-    *stray = (struct doomed){ .created_ms = -1 };
+    *stray = (struct doomed){ .created_ms = -1, .name_hash = name_hash };
     (void)snprintf(stray->id, sizeof stray->id, "%s", id);
+}
+
+void deliver_remove_row(struct deliver *deliver, const char *id)
+{
+    add_stray(deliver, id, 0);
+}
+
+void deliver_remove_failed_row(struct deliver *deliver, const char *id, const char *name)
+{
+    add_stray(deliver, id, deliver_hash_name(name));
+}
+
+static size_t drop_strays(struct doomed *rows, size_t count, uint64_t name_hash)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].seq != 0 || rows[i].name_hash != name_hash)
+            rows[kept++] = rows[i];
+    return kept;
+}
+
+/* Tried again it may succeed, and would be deleted behind that. Once the delete has left, its absence is seen. */
+void deliver_spare(struct deliver *deliver, const char *name)
+{
+    uint64_t hash = deliver_hash_name(name);
+
+    deliver->stray_count = drop_strays(deliver->strays, deliver->stray_count, hash);
+    if (deliver->removing == REMOVING_LOOK || deliver->removing == REMOVING_WAIT_IDLE)
+        deliver->doomed_count = deliver->doomed_sent + drop_strays(deliver->doomed + deliver->doomed_sent, deliver->doomed_count - deliver->doomed_sent, hash);
 }
 
 void deliver_turn_over(struct deliver *deliver, struct batch *batch, size_t index)
@@ -125,6 +155,7 @@ void deliver_take_up(struct deliver *deliver, const struct deliver_memory *memor
     batch = deliver_new_batch(deliver);
     for (size_t i = 0; i < count; i++) {
         (void)deliver_add_member(deliver, batch, &memories[i]);
+        deliver_spare(deliver, memories[i].name);
         if (i >= deliver->ref_capacity)
             deliver->refs = mem_grow(deliver->refs, i, &deliver->ref_capacity, sizeof *deliver->refs);
         deliver->refs[i] = (struct member_ref){ memories[i].seq, memories[i].stream };
@@ -286,6 +317,10 @@ bool deliver_removing_on_pipeline(struct deliver *deliver, bool is_busy)
         deliver->removing_mono = deliver->now.mono_ms;
         return false;
     }
+    if (deliver->doomed_sent == deliver->doomed_count) { /* all of them were spared */
+        deliver->removing = REMOVING_NOTHING;
+        return false;
+    }
     deliver->removing = REMOVING_DELETING;
     note_settling(deliver);
     deliver_command(deliver, DELIVER_DELETE, 0, 0, NULL);
@@ -338,13 +373,14 @@ int64_t deliver_removing_walk_since(const struct deliver *deliver)
     return deliver->doomed_since_ms;
 }
 
-static void doom(struct deliver *deliver, struct removal *removal, const char *id, int64_t created_ms)
+static void doom(struct deliver *deliver, struct removal *removal, const char *id, int64_t created_ms, uint64_t name_hash)
 {
     struct doomed *doomed;
 
     deliver->doomed = mem_grow(deliver->doomed, deliver->doomed_count, &deliver->doomed_capacity, sizeof *deliver->doomed);
     doomed = &deliver->doomed[deliver->doomed_count++];
-    *doomed = (struct doomed){ .created_ms = created_ms, .seq = removal != NULL ? removal->seq : 0, .stream = removal != NULL ? removal->stream : 0 };
+    *doomed = (struct doomed){ .created_ms = created_ms, .seq = removal != NULL ? removal->seq : 0, .stream = removal != NULL ? removal->stream : 0,
+                                .name_hash = name_hash };
     (void)snprintf(doomed->id, sizeof doomed->id, "%s", id);
     if (removal != NULL)
         removal->doomed++;
@@ -358,7 +394,7 @@ void deliver_removing_see(struct deliver *deliver, struct removal *removal, cons
     if (row->dup == SINK_NO_DUP && !row->has_mark)
         removal->is_foreign = true; /* never touched */
     else if (strlen(row->id) < sizeof deliver->doomed->id)
-        doom(deliver, removal, row->id, row->created_ms);
+        doom(deliver, removal, row->id, row->created_ms, 0);
 }
 
 static void bury_foreign(struct deliver *deliver, const struct removal *removal)
@@ -429,11 +465,11 @@ static void note_oldest(struct deliver *deliver)
 
 void deliver_removing_begin_walk(struct deliver *deliver)
 {
-    deliver->doomed_count = 0;
+    deliver->doomed_count = deliver->doomed_sent = 0;
     for (size_t i = 0; i < deliver->removal_count; i++)
         deliver->removals[i].doomed = 0;
     for (size_t i = 0; i < deliver->stray_count; i++)
-        doom(deliver, NULL, deliver->strays[i].id, -1);
+        doom(deliver, NULL, deliver->strays[i].id, -1, deliver->strays[i].name_hash);
 }
 
 void deliver_removing_end_walk(struct deliver *deliver, bool is_complete)

@@ -262,7 +262,7 @@ static void kill_failed(struct deliver *deliver, struct batch *batch)
         }
         /* 1.5: as long as its row is there, it fails what comes after it. A retry finds it absent, and sends it again. */
         if (deliver->dialect == SINK_15 && member->row_id[0] != '\0')
-            deliver_remove_row(deliver, member->row_id);
+            deliver_remove_failed_row(deliver, member->row_id, member->name);
         (void)snprintf(words, sizeof words, "%s", member->words != NULL && member->words[0] != '\0' ? member->words : "processing failed without a word");
         deliver_kill(deliver, batch, i, DEAD_PROCESSING_FAILED, 0, words);
     }

@@ -607,6 +607,48 @@ static void test_the_row_of_a_dead_document_goes(void **state)
 
 /* ---- Sweeps ---- */
 
+/* ... unless somebody wants it tried again before that: then it is followed, and must not be deleted behind its success. */
+static void test_the_row_of_a_revived_document_stays(void **state)
+{
+    static const char *const names[] = { "m1", "m2" }; /* itself, another one */
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        struct deliver_settings settings = defaults;
+        struct sink_verdict verdict = accepted("t1");
+        struct deliver_memory memory = { .seq = i + 1, .stream = 1, .name = names[i], .text_size = 5 };
+        struct rows rows = { .count = 0 };
+        struct deliver_command command;
+        struct desk desk;
+        settings.max_attempts = 1;
+        open_desk(&desk, &settings);
+        make_well(&desk, SINK_15);
+        offer(&desk, 1, 1);
+        answer_insert(&desk, must_take(&desk, DELIVER_INSERT).batch, &verdict);
+        put_row(&rows, 1, SINK_ROW_FAILED, "t1");
+        for (int k = 0; k < 5 && desk.memory[1] == MEMORY_FLYING; k++) {
+            pass_time(&desk, 2500);
+            if (take(&desk, DELIVER_TRACK, &command)) {
+                deliver_on_track_row(desk.deliver, command.batch, &rows.row[0]);
+                deliver_on_track(desk.deliver, command.batch, &well, desk.now);
+            }
+        }
+        pass_time(&desk, 1);
+        answer_pipeline(&desk, true); /* the delete has to wait */
+        desk.memory[i + 1] = MEMORY_DEAD;
+        (void)snprintf(memory.mark, sizeof memory.mark, "%012x", i + 1);
+        deliver_take_up(desk.deliver, &memory, 1, MEMORY_DEAD, desk.now);
+        pass_time(&desk, 1);
+        answer_list(&desk, &rows, false);
+        for (int k = 0; k < 5 && take(&desk, DELIVER_ASK_PIPELINE, &command) == false; k++)
+            pass_time(&desk, 1000);
+        deliver_on_pipeline(desk.deliver, &(struct sink_pipeline){ .busy = false }, &well, desk.now);
+        assert_int_equal(take(&desk, DELIVER_DELETE, &command), i == 1);
+        assert_int_equal(deliver_doomed_count(desk.deliver), i);
+        close_desk(&desk);
+    }
+}
+
 static void test_sweep(void **state)
 {
     struct sink_verdict busy = scope(SINK_BUSY, 503);
@@ -688,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_taken_up),
         cmocka_unit_test(test_a_stray_is_deleted_once_without_looking),
         cmocka_unit_test(test_the_row_of_a_dead_document_goes),
+        cmocka_unit_test(test_the_row_of_a_revived_document_stays),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_no_walk_during_a_delete),
     };
