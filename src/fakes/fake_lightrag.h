@@ -1,5 +1,5 @@
 /* fake_lightrag.h - LightRAG's document API as measured on 1.5.7 and 1.4.9.9: a 200 is a receipt, storing and processing happen later, names are
- * refused, dup- rows appear, deletes are asynchronous, nothing resumes by itself after a restart. tests/contract compares it with the real ones.
+ * refused, dup- rows appear, a row without a source makes 1.4 answer 500 to every page with it, deletes are asynchronous, nothing resumes by itself after a restart. tests/contract compares it with the real ones.
  *
  * Not like the real ones: everything of a body counts as one chunk, HTML escapes in texts stay, the graph is a search in the texts.
  *
@@ -21,6 +21,7 @@
  *   row_word W          unfinished rows have this status; "": none
  *   max_pending N       inserts beyond so many unfinished documents answer 429; 0: no limit
  *   store_delay_ms, store_item_ms (between two texts of one insert), process_delay_ms, delete_delay_ms (per document), latency_ms (of inserts)
+ *   age_s N             what is stored was stored so much earlier
  *   restart true        what was accepted and not stored is lost, a delete stops where it is, nothing runs until it is kicked
  *   wipe true           everything is gone, as if the storage had been removed
  *   account NAME:PASSWORD  from now on an account is wanted (or the key); token_life_s N: tokens are good for so long (2 days); token_series N: tokens

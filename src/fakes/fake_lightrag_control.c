@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct knob { const char *name; int64_t *number; char **word; bool *is_on; };
-struct deed { int64_t busy_ms; bool restart, wipe; };   /* what happens once, after all knobs are turned */
+struct deed { int64_t busy_ms, age_s; bool restart, wipe; };   /* what happens once, after all knobs are turned */
 enum { KNOBS_MAXIMUM = 40 };
 
 static size_t list_knobs(struct fake_lightrag *fake, struct deed *deed, struct knob knobs[KNOBS_MAXIMUM])
@@ -16,7 +16,7 @@ static size_t list_knobs(struct fake_lightrag *fake, struct deed *deed, struct k
         { "drop_every", &fake->drop_every, NULL, NULL }, { "drop_times", &fake->drop_times, NULL, NULL }, { "drop_path", NULL, &fake->drop_path, NULL },
         { "fail_match", NULL, &fake->fail_match, NULL }, { "fail_times", &fake->fail_times, NULL, NULL }, { "empty_match", NULL, &fake->empty_match, NULL },
         { "error_match", NULL, &fake->error_match, NULL }, { "delete_fail_match", NULL, &fake->delete_fail_match, NULL },
-        { "lost_deletes", &fake->lost_deletes, NULL, NULL }, { "busy_ms", &deed->busy_ms, NULL, NULL },
+        { "lost_deletes", &fake->lost_deletes, NULL, NULL }, { "busy_ms", &deed->busy_ms, NULL, NULL }, { "age_s", &deed->age_s, NULL, NULL },
         { "times", &fake->fault_times, NULL, NULL }, { "status", &fake->fault_status, NULL, NULL }, { "retry_after", NULL, &fake->retry_after, NULL },
         { "html", NULL, NULL, &fake->fault_html }, { "word", NULL, &fake->status_word, NULL }, { "path", NULL, &fake->fault_path, NULL },
         { "row_word", NULL, &fake->row_word, NULL }, { "max_pending", &fake->max_pending, NULL, NULL },
@@ -83,6 +83,8 @@ void fake_answer_control(struct fake_lightrag *fake, const struct fake_request *
     }
     if (deed.busy_ms >= 0)
         fake->blocked_until_ms = fake->now_ms + deed.busy_ms;
+    for (int64_t i = 0; i < fake->count; i++)
+        fake->docs[i].created_us -= deed.age_s * 1000000;
     if (deed.restart)
         fake_store_restart(fake);
     if (deed.wipe) {

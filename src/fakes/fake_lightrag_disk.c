@@ -34,7 +34,7 @@ void fake_disk_add(struct fake_lightrag *fake, const struct doc *doc, const stru
     if (fake->fd < 0)
         return;
     begin_line(fake, &writer, "row");
-    json_write_string(&writer, "name", doc->name);
+    json_write_string(&writer, "name", doc->has_no_source ? NULL : doc->name);
     json_write_string(&writer, "text", doc->text != NULL ? doc->text : item->text);
     json_write_string(&writer, "track", doc->track);
     json_write_integer(&writer, "at", doc->created_us);
@@ -119,9 +119,10 @@ static bool read_row(struct fake_lightrag *fake, yyjson_val *line)
     int64_t original = integer_of(line, "original");
     struct text_item item;
 
-    if (!yyjson_is_str(text) || name == NULL || track == NULL || original >= fake->count)
+    if (!yyjson_is_str(text) || (name == NULL && !yyjson_is_null(yyjson_obj_get(line, "name"))) || track == NULL || original >= fake->count)
         return false;
-    item = (struct text_item){ .name = mem_copy_string(name), .text = mem_copy_bytes(yyjson_get_str(text), yyjson_get_len(text)), .size = yyjson_get_len(text) };
+    item = (struct text_item){ .name = mem_copy_string(name != NULL ? name : ""), .text = mem_copy_bytes(yyjson_get_str(text), yyjson_get_len(text)),
+                                .size = yyjson_get_len(text), .has_no_source = name == NULL };
     (void)fake_store_add(fake, fake_store_track(fake, track), integer_of(line, "at"), &item, original,
                          original < 0 ? NO_DUP : integer_of(line, "dup") == DUP_CONTENT ? DUP_CONTENT : DUP_FILENAME);
     mem_free(item.name);

@@ -270,7 +270,7 @@ static void say_exists(struct fake_lightrag *fake, const struct doc *doc, struct
 static bool check_known(struct fake_lightrag *fake, const struct insert *insert, struct http_server_answer *answer)
 {
     for (size_t i = 0; i < insert->count; i++) {
-        int64_t known = fake_find_name(fake, insert->items[i].name);
+        int64_t known = insert->items[i].has_no_source ? NO_DOC : fake_find_name(fake, insert->items[i].name);
         if (known == NO_DOC)
             continue;
         say_exists(fake, &fake->docs[known], answer);
@@ -368,6 +368,7 @@ static bool take_single(const struct fake_lightrag *fake, struct insert *insert,
     insert->items = mem_alloc_array(1, sizeof *insert->items);
     insert->count = 1;
     insert->items[0].name = take_name(fake, name != NULL ? name : "");
+    insert->items[0].has_no_source = name == NULL; /* 1.5 refuses it */
     take_text(&insert->items[0], yyjson_get_str(text), yyjson_get_len(text));
     return true;
 }

@@ -32,12 +32,13 @@ struct doc {
     enum doc_status status;
     enum doc_dup dup;
     bool is_deleted, has_no_chunk;
+    bool has_no_source;       /* 1.4: sent without one; its name is "", and whoever lists it gets a 500 */
     bool is_buffered;         /* 1.5: the model refused it, and its vectors still wait to be written together with everybody's */
     bool is_reloaded;         /* unchanged since the server was started: its status is spelled in another way where the server is careless */
     bool is_torn;             /* a delete has begun at it and has not ended: a processed row that is no longer whole */
 };
 
-struct text_item { char *name, *text; size_t size; }; /* owned by who has the list */
+struct text_item { char *name, *text; size_t size; bool has_no_source; }; /* owned by who has the list */
 
 struct task {                 /* an insert that was accepted: in memory only */
     struct text_item *items;

@@ -65,6 +65,13 @@ static void write_doc(const struct fake_lightrag *fake, struct json_writer *writ
     json_write_close(writer);
 }
 
+/* 1.4 checks every row that it is about to tell, and gives up on all of them. */
+static void say_sourceless(struct http_server_answer *answer)
+{
+    fake_say(answer, 500, "1 validation error for DocStatusResponse\nfile_path\n  Input should be a valid string [type=string_type, input_value=None, "
+                          "input_type=NoneType]\n    For further information visit https://errors.pydantic.dev/2.14/v/string_type");
+}
+
 /* ---- GET /documents/track_status/{track} ---- */
 
 /* Rows of a track come in no order, but in the same one each time. */
@@ -128,6 +135,13 @@ void fake_answer_track(struct fake_lightrag *fake, const struct fake_request *re
     int64_t *rows = find_rows_of_track(fake, track, &count);
 
     fake->track_polls++;
+    for (size_t i = 0; i < count; i++) {
+        if (!fake->docs[rows[i]].has_no_source)
+            continue;
+        say_sourceless(answer);
+        mem_free(rows);
+        return;
+    }
     json_write_begin(&writer, &answer->body);
     json_write_open_object(&writer, NULL);
     json_write_string(&writer, "track_id", track);
@@ -323,6 +337,16 @@ static int64_t *choose_rows(struct fake_lightrag *fake, const struct listing *li
     return rows;
 }
 
+static bool has_sourceless(const struct fake_lightrag *fake, const struct listing *listing, const int64_t *rows, int64_t first, int64_t total)
+{
+    for (int64_t i = first; i < total && i < first + listing->size; i++) {
+        int64_t at = listing->is_falling ? total - 1 - i : i;
+        if (fake->docs[rows != NULL ? rows[at] : fake->order[at]].has_no_source)
+            return true;
+    }
+    return false;
+}
+
 static void write_pages(struct json_writer *writer, const struct listing *listing, int64_t total)
 {
     int64_t pages = (total + listing->size - 1) / listing->size;
@@ -356,6 +380,11 @@ void fake_answer_listing(struct fake_lightrag *fake, const struct fake_request *
     yyjson_doc_free(document);
     rows = choose_rows(fake, &listing, &total);
     first = listing.page - 1 > total / listing.size ? total : (listing.page - 1) * listing.size;
+    if (has_sourceless(fake, &listing, rows, first, total)) {
+        say_sourceless(answer);
+        mem_free(rows);
+        return;
+    }
     json_write_begin(&writer, &answer->body);
     json_write_open_object(&writer, NULL);
     json_write_open_array(&writer, "documents");

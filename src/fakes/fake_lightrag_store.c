@@ -200,8 +200,10 @@ static void fill_live(struct fake_lightrag *fake, struct doc *doc, struct text_i
     doc->summary = summarise(item->text, item->size);
     doc->text = item->text;
     item->text = NULL;
-    doc->older_of_name = fake_map_find(&fake->by_name, name);
-    fake_map_put(&fake->by_name, name, index);
+    if (!doc->has_no_source) {
+        doc->older_of_name = fake_map_find(&fake->by_name, name);
+        fake_map_put(&fake->by_name, name, index);
+    }
     fake_map_put(&fake->by_content, doc->content, index);
     fake->live++;
     fake->unfinished++;
@@ -215,7 +217,7 @@ struct doc *fake_store_add(struct fake_lightrag *fake, const char *track, int64_
     doc = &fake->docs[fake->count];
     *doc = (struct doc){
         .name = mem_copy_string(item->name), .characters = count_characters(item->text, item->size), .content = fake_hash(item->text, item->size),
-        .track = track, .created_us = created_us, .updated_ms = created_us / 1000, .older_of_name = NO_DOC, .original = original, .dup = dup,
+        .has_no_source = item->has_no_source, .track = track, .created_us = created_us, .updated_ms = created_us / 1000, .older_of_name = NO_DOC, .original = original, .dup = dup,
         .next_of_track = fake_map_find(&fake->by_track, hash_string(track)),
     };
     if (dup != NO_DUP)
@@ -556,7 +558,7 @@ int64_t fake_store_count_doubled(const struct fake_lightrag *fake)
 
     for (int64_t i = 0; i < fake->count; i++) {
         uint64_t hash;
-        if (!fake_is_live(&fake->docs[i]))
+        if (!fake_is_live(&fake->docs[i]) || fake->docs[i].has_no_source)
             continue;
         hash = hash_string(fake->docs[i].name);
         doubled += fake_map_find(&seen, hash) != NO_DOC;

@@ -704,6 +704,35 @@ static void test_a_folder_keeps_what_was_stored(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* 1.4 takes a text without a source, and cannot tell it: not after a restart either. The page without it is well. */
+static void test_a_text_without_a_source(void **state)
+{
+    struct fake_lightrag_settings settings = { .is_14 = true };
+    char folder[] = "/tmp/mc-fake-XXXXXX";
+    AUTO_STRING char *path = NULL;
+    struct error err = { 0 };
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    path = mem_format("%s/rows.jsonl", folder);
+    for (int round = 0; round < 2; round++) {
+        AUTO_DONE(talk) struct talk talk;
+        talk_start(&talk, &settings);
+        assert_int_equal(fake_lightrag_open(talk.fake, folder, &err), 0);
+        if (round == 0)
+            (void)ask(&talk, "POST", "/documents/text", "{\"text\":\"nobody's\"}");
+        talk.now_ms += 1000;
+        (void)ask(&talk, "POST", "/documents/paginated", "{\"page\":1,\"page_size\":10}");
+        assert_int_equal(talk.status, 500);
+        assert_non_null(strstr(talk.body, "file_path"));
+        (void)ask(&talk, "POST", "/documents/paginated", "{\"page\":2,\"page_size\":10}");
+        assert_int_equal(talk.status, 200);
+        assert_int_equal(ledger(&talk, "live"), 1);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* ---- Cost ---- */
 
 /* Many batches, and the last page of a long listing. */
@@ -762,6 +791,7 @@ int main(void)
         cmocka_unit_test(test_words_that_control_does_not_know),
         cmocka_unit_test(test_inserts_side_by_side_are_counted),
         cmocka_unit_test(test_a_folder_keeps_what_was_stored),
+        cmocka_unit_test(test_a_text_without_a_source),
         cmocka_unit_test(test_many_rows),
     };
 
