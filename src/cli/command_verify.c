@@ -68,6 +68,12 @@ static int64_t count_differences(const struct audit_result *result)
     return differences;
 }
 
+/* What a repair does nothing about. */
+static bool is_unreadable(const struct audit_result *result)
+{
+    return result->counts[AUDIT_UNREADABLE] > 0;
+}
+
 /* "second copy" is "second_copy" to programs. */
 static void write_key(const char *words, char ret_key[32])
 {
@@ -85,7 +91,7 @@ static void write_target(struct json_writer *writer, const struct engine_target 
 
     json_write_open_object(writer, NULL);
     json_write_string(writer, "target", target->name);
-    json_write_bool(writer, "complete", result->is_complete);
+    json_write_bool(writer, "complete", result->is_complete && !is_unreadable(result));
     json_write_integer(writer, "documents", result->rows);
     json_write_integer(writer, "expected", result->done);
     for (int kind = 0; kind < AUDIT_KINDS; kind++) {
@@ -120,10 +126,26 @@ static void say_names(struct text *out, const struct audit_result *result, enum 
         (void)text_append_format(out, "      and %lld more (--json names up to a thousand)\n", (long long)(result->counts[kind] - (int64_t)shown));
 }
 
+static void say_end(struct cli *cli, const struct audit_result *result, bool repair)
+{
+    enum tone good = cli->paints ? TONE_GOOD : TONE_PLAIN;
+    int64_t beyond = result->counts[AUDIT_UNREADABLE] + result->counts[AUDIT_UNSEEN];
+    int64_t differences = count_differences(result) - beyond;
+
+    if (!result->is_complete)
+        (void)text_append(&cli->out, "  the listing could not be read to its end: this proves nothing\n");
+    else if (count_differences(result) == 0)
+        (void)text_append_format(&cli->out, "  %severything is as it should be%s\n", tone_begin(good), tone_end(good));
+    else if (differences > 0)
+        (void)text_append(&cli->out, repair ? "  mended\n" : "  \"memory-connector verify --repair\" mends it\n");
+    if (result->is_complete && is_unreadable(result))
+        (void)text_append(&cli->out, differences > 0 ? "  what could not be read, it cannot mend: docs/troubleshooting.md tells how such documents are found\n"
+                                                     : "  not everything could be read: docs/troubleshooting.md tells how such documents are found\n");
+}
+
 static void say_target(struct cli *cli, const struct engine_target *target, const struct audit_result *result, bool repair)
 {
     struct text *out = &cli->out;
-    enum tone good = cli->paints ? TONE_GOOD : TONE_PLAIN;
     enum tone tone;
 
     (void)text_append_format(out, "%s (%s): %lld documents at LightRAG, %lld memories said to be there\n", target->name, target->sink.url,
@@ -138,12 +160,7 @@ static void say_target(struct cli *cli, const struct engine_target *target, cons
         if (audit_kind_differs(kind))
             say_names(out, result, kind);
     }
-    if (!result->is_complete)
-        (void)text_append(out, "  the listing could not be read to its end: this proves nothing\n");
-    else if (count_differences(result) == 0)
-        (void)text_append_format(out, "  %severything is as it should be%s\n", tone_begin(good), tone_end(good));
-    else
-        (void)text_append(out, repair ? "  mended\n" : "  \"memory-connector verify --repair\" mends it\n");
+    say_end(cli, result, repair);
 }
 
 static size_t choose_targets(const struct cli *cli, size_t connector, size_t *targets)
@@ -167,13 +184,16 @@ static int verify(struct errand *errand, const struct verify_request *request, s
     const struct engine_settings *engine = &cli->config->engine;
     struct json_writer writer;
     int64_t differences = 0;
+    bool unread = false;
     int code;
 
     if (engine_verify(errand->engine, request, results, err) < 0)
         return -1;
-    for (size_t i = 0; i < request->target_count; i++)
+    for (size_t i = 0; i < request->target_count; i++) {
         differences += count_differences(&results[i]) + (results[i].is_complete ? 0 : 1);
-    code = differences > 0 && !request->repair ? 4 : 0;
+        unread = unread || is_unreadable(&results[i]);
+    }
+    code = unread || (differences > 0 && !request->repair) ? 4 : 0;
     if (cli->json) {
         cli_begin_json(cli, &writer, "verify");
         json_write_integer(&writer, "exit_code", code);

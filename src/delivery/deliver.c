@@ -36,6 +36,7 @@ void deliver_free(struct deliver *deliver)
         free_batch(deliver->batches[i]);
     mem_free(deliver->batches);
     mem_free(deliver->walk_map);
+    mem_free(deliver->pages.places);
     deliver_removing_free(deliver);
     mem_free(deliver->refs);
     mem_free(deliver->workspace);
@@ -55,6 +56,11 @@ void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, in
     };
 
     deliver->out.command(deliver->out.context, &command);
+}
+
+void deliver_command_page(struct deliver *deliver, int64_t page, int page_size, bool oldest_first)
+{
+    deliver->out.command(deliver->out.context, &(struct deliver_command){ .kind = DELIVER_LIST, .page = page, .page_size = page_size, .oldest_first = oldest_first });
 }
 
 void deliver_note(struct deliver *deliver, enum deliver_note note, int64_t stream, int64_t count)
@@ -145,7 +151,17 @@ void deliver_load_member(struct deliver *deliver, int64_t number, const struct d
 
 /* ---- The queue ---- */
 
-/* Not those that answered 500 and wait for their next try: that others pass them by is what tells whose fault it is. */
+static int64_t count_unreadable(const struct batch *batch)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; batch->phase == PHASE_UNCLEAR && i < batch->count; i++)
+        count += batch->members[i].is_unreadable ? 1 : 0;
+    return count;
+}
+
+/* Not those that answered 500 and wait for their next try: that others pass them by is what tells whose fault it is. Nor those that wait for a
+ * person. */
 static int64_t count_unfinished(const struct deliver *deliver)
 {
     int64_t unfinished = 0;
@@ -153,7 +169,7 @@ static int64_t count_unfinished(const struct deliver *deliver)
     for (size_t i = 0; i < deliver->count; i++) {
         const struct batch *batch = deliver->batches[i];
         if (batch->row.strikes == 0 || (batch->phase != PHASE_READY && batch->phase != PHASE_UNCLEAR))
-            unfinished += (int64_t)batch->count;
+            unfinished += (int64_t)batch->count - count_unreadable(batch);
     }
     return unfinished;
 }
@@ -273,6 +289,18 @@ void deliver_drain(struct deliver *deliver, bool draining)
     deliver->is_draining = draining;
 }
 
+bool deliver_is_unreadable(const struct deliver *deliver, int64_t seq)
+{
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        if (deliver->removals[i].seq == seq)
+            return deliver->removals[i].is_unreadable;
+    for (size_t i = 0; i < deliver->count; i++)
+        for (size_t k = 0; deliver->batches[i]->phase == PHASE_UNCLEAR && k < deliver->batches[i]->count; k++)
+            if (deliver->batches[i]->members[k].seq == seq)
+                return deliver->batches[i]->members[k].is_unreadable;
+    return false;
+}
+
 void deliver_summarise(const struct deliver *deliver, struct deliver_summary *ret_summary)
 {
     struct deliver_summary summary = {
@@ -292,8 +320,11 @@ void deliver_summarise(const struct deliver *deliver, struct deliver_summary *re
         .is_sweeping = deliver->wants_sweep || deliver->is_sweeping,
     };
 
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        summary.unreadable += deliver->removals[i].is_unreadable ? 1 : 0;
     for (size_t i = 0; i < deliver->count; i++) {
         int64_t count = (int64_t)deliver->batches[i]->count;
+        summary.unreadable += count_unreadable(deliver->batches[i]);
         switch (deliver->batches[i]->phase) {
         case PHASE_READY:
             summary.ready += count;

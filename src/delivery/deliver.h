@@ -49,6 +49,7 @@ struct deliver_memory {
     int64_t text_size;
     enum memory_wanted wanted;    /* what comes after it is settled */
     bool replaces;                /* another revision that stands under its name is removed; false: it stays, and this one is dead */
+    int64_t first_sent_server_ms; /* no row of it is older; 0: unknown. A batch that flew tells more of it */
 };
 
 /* A memory whose rows at the server are to go. Strings are copied. */
@@ -57,6 +58,7 @@ struct deliver_removal {
     const char *name;
     enum memory_wanted wanted;     /* WANTED_NEWER or WANTED_GONE */
     int64_t settle_until_ms;       /* wall clock; 0: no */
+    int64_t first_sent_server_ms;  /* no row of it is older; 0: unknown */
 };
 
 enum deliver_command_kind {
@@ -65,18 +67,21 @@ enum deliver_command_kind {
     DELIVER_ASK_PIPELINE,
     DELIVER_INSERT,               /* batch; after_commit */
     DELIVER_TRACK,                /* batch, track */
-    DELIVER_LIST,                 /* page, of LISTING_PAGE_SIZE rows */
+    DELIVER_LIST,                 /* page, page_size, oldest_first */
+    DELIVER_CHECK_COUNTS,         /* DELIVER_ASK_COUNTS once more: of a listing that was answered 500, not of a probe */
     DELIVER_REPROCESS,
     DELIVER_DELETE,               /* rows by id, see deliver_doomed_id; after_commit */
 };
 
-enum { LISTING_PAGE_SIZE = 200 };
+enum { LISTING_PAGE_SIZE = 200 }; /* the most that the server takes */
 
 struct deliver_command {
     enum deliver_command_kind kind;
     bool after_commit;
     int64_t batch;
     int64_t page;
+    int page_size;
+    bool oldest_first;
     const char *track;            /* borrowed during the call */
 };
 
@@ -95,6 +100,19 @@ struct member_change {
     int64_t batch;
 };
 
+/* A stretch of the listing that a walk could not read: LightRAG 1.4 answers 500 to every page that holds a document without a source. */
+struct deliver_hidden {
+    int64_t front_us;             /* none of its rows is newer, by the server's clock; INT64_MAX: unknown */
+    int64_t back_us;              /* none is older; INT64_MIN: unknown */
+    int64_t rows;
+    int64_t may_be_ours;          /* at most so many of them: each page that failed has one that is not */
+    int64_t pages;                /* of ten rows, that failed */
+};
+/* No row of what was first sent then is older: the margin of clocks included. 0: unknown, INT64_MIN. */
+int64_t deliver_reach(int64_t first_sent_server_ms);
+/* Whether a row that was made no earlier may be one of them. */
+bool deliver_hides(const struct deliver_hidden *hidden, int64_t since_ms);
+
 struct deliver_out {
     void *context;
     void (*change)(void *context, const struct change *change);
@@ -106,9 +124,9 @@ struct deliver_out {
     int64_t (*next_letter)(void *context);
     uint64_t (*random)(void *context);
     bool (*owns)(void *context, const char *name); /* does the state know a memory whose document has that name? */
-    /* Of a sweep: every row of the listing, then its end; is_complete false: it proves nothing. */
+    /* Of a sweep: every row of the listing that could be read, then its end; is_complete false: it proves nothing. */
     void (*sweep_row)(void *context, const struct sink_row *row);
-    void (*swept)(void *context, bool is_complete);
+    void (*swept)(void *context, bool is_complete, const struct deliver_hidden *hidden, size_t hidden_count);
 };
 
 struct deliver;
@@ -158,6 +176,8 @@ void deliver_on_track_row(struct deliver *deliver, int64_t batch, const struct s
 void deliver_on_track(struct deliver *deliver, int64_t batch, const struct sink_verdict *verdict, struct moment now);
 void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row);
 void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now);
+/* The answer to DELIVER_CHECK_COUNTS. */
+void deliver_on_check(struct deliver *deliver, const struct sink_counts *counts, const struct sink_verdict *verdict, struct moment now);
 void deliver_on_reprocess(struct deliver *deliver, const struct sink_verdict *verdict, struct moment now);
 
 /* ---- What is in it ---- */
@@ -190,8 +210,13 @@ struct deliver_summary {
     int64_t removing_since_mono;  /* a delete waits for the pipeline to be idle since; 0: no */
     bool is_sweeping;             /* asked for, or under way */
     int restarts;                 /* of the server, noticed so far */
+    int64_t unreadable;           /* memories (of unclear and removing): the last walk could not tell, because of rows that nobody can read */
 };
 void deliver_summarise(const struct deliver *deliver, struct deliver_summary *ret_summary);
+
+/* Whether that is what this memory waits for; and the words for it, with the remedy. */
+bool deliver_is_unreadable(const struct deliver *deliver, int64_t seq);
+void deliver_say_unreadable(const struct deliver *deliver, char *ret_words, size_t size);
 
 /* Stop asking for new work: batches that are READY stay so; what is in flight is followed. */
 void deliver_drain(struct deliver *deliver, bool draining);

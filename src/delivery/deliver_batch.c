@@ -89,6 +89,7 @@ struct member *deliver_add_member(struct deliver *deliver, struct batch *batch, 
         .wanted = memory->wanted,
         .replaces = memory->replaces,
         .settle_mono = settle > 0 ? deliver->now.mono_ms + settle : 0,
+        .since_ms = deliver_reach(memory->first_sent_server_ms),
         .last_sighting = SEEN_NOT,
         /* A failure that an earlier process counted must not be counted again when its row is first seen. */
         .failure_is_known = false,

@@ -1,6 +1,6 @@
 /* deliver_internal.h - what the files of the deliver machine share: deliver.c (life, queue, time), deliver_batch.c (batches, split,
- * settling), deliver_send.c (inserts), deliver_rows.c (polling), deliver_lookup.c (look-ups), deliver_remove.c (removals), deliver_target.c (the
- * server itself).
+ * settling), deliver_send.c (inserts), deliver_rows.c (polling), deliver_lookup.c (look-ups), deliver_pages.c (their pages), deliver_remove.c
+ * (removals), deliver_target.c (the server itself).
  *
  * Every public call begins with deliver_begin, which keeps the moment, and ends with deliver_flush, which writes the batches that changed. */
 #ifndef MC_DELIVERY_DELIVER_INTERNAL_H
@@ -21,6 +21,7 @@ enum {
     LINGER_MS = 50,                /* how long a small batch waits to grow while a listing is still coming */
     LOOK_FIRST_MS = 1000,          /* pause after a look-up that proved nothing; doubles to LOOK_LAST_MS */
     LOOK_LAST_MS = 30 * 1000,
+    UNREADABLE_LAST_MS = 5 * 60 * 1000, /* likewise where rows cannot be read: that ends by a person's hand */
     WALK_SLACK = 1000,             /* a listing may show so many rows more than twice what it says to have ... */
     WALK_MAXIMUM = 10 * 1000 * 1000, /* ... and so many where it does not say */
     LOOK_MARGIN_MS = 2 * 60 * 1000, /* a look-up reads back to the first POST minus this, by the server's clock */
@@ -49,6 +50,7 @@ struct look {
     bool ours, several, other_revision, dup_filename, dup_content, foreign;
     enum sink_row_status status;
     int64_t chunks;
+    int64_t oldest_ms;            /* of all rows of its name; 0: none seen */
     char id[SINK_ROW_ID_SIZE];    /* of our row: the same row can appear on two pages */
     char track[TRACK_SIZE];
 };
@@ -78,6 +80,8 @@ struct member {
     int64_t retry_mono;
     char *words;                  /* owned: the server's words for its last failure; NULL */
     char row_id[48];              /* of the row that failed; "" */
+    int64_t since_ms;             /* no row of it is older, as far as the engine knows; INT64_MIN: unknown */
+    bool is_unreadable;           /* the last look-up did not see it, and could not read all rows that may be it */
     struct look look;
     enum member_action action;    /* what the look-up decided */
 };
@@ -91,6 +95,9 @@ struct removal {
     bool is_joined;               /* of the round under way */
     bool is_foreign;              /* the walk saw a row of its name that is not ours */
     size_t doomed;                /* its rows in the walk */
+    int64_t oldest_us, newest_us; /* no row of it is older, none newer: those that a walk saw; INT64_MIN, INT64_MAX: unknown */
+    bool is_unreadable;           /* the last walk did not see it, and could not read all rows that may be it */
+    int64_t hold_mono, hold_step; /* then: no round for its sake before */
 };
 
 struct doomed {
@@ -115,6 +122,36 @@ struct walk_slot {
     size_t removal;               /* index + 1; 0: none */
 };
 
+enum pages_phase {
+    PAGES_READ,    /* one page after the other */
+    PAGES_FRONT,   /* pages that end inside of the first ten rows that could not be read */
+    PAGES_BACK,    /* pages that begin inside of the last ten */
+};
+
+enum pages_end { PAGES_ASKED /* the walk goes on */, PAGES_OVER, PAGES_BROKEN };
+
+/* Of a walk: rows are counted from the newest one, 0. */
+struct walk_pages {
+    enum pages_phase phase;
+    int64_t at;                   /* rows in front of it were read, or could not be */
+    int step;                     /* size of the page that is asked there */
+    bool oldest_first;            /* the page under way: counted from the other end, by the total as it was last told */
+    int64_t from, to;             /* rows of it that count */
+    int64_t row;                  /* the next one that comes */
+    bool has_next;                /* behind the page that was read last */
+    int64_t low, high;            /* of what is narrowed: where a page may end or begin is between them */
+    bool is_hiding;               /* the page before could not be read */
+    struct deliver_hidden stretch;
+    int64_t stretch_from, stretch_total;
+    bool stretch_is_told;         /* every 500 said that it was for the want of a source */
+    int narrowings;
+    bool is_checked;              /* since the last page that was read, /documents/status_counts was well */
+    bool is_told;                 /* the 500 that it is asked for said that it was for the want of a source */
+    int untold;                   /* 500s in a row that did not say why */
+    struct deliver_hidden *places;
+    size_t place_count, place_capacity;
+};
+
 struct batch {
     struct batch_row row;
     enum batch_phase phase;
@@ -134,6 +171,7 @@ struct batch {
     int64_t look_mono, look_step;
     int64_t settle_mono;          /* 1.4; 0: no */
     int64_t passes_mark;          /* accepted inserts of the target when its first strike came; goes along through splits; -1: no strike yet */
+    bool has_older_rows;          /* some of its members were found further back than it was sent */
     bool is_content_suspect;      /* 1.4 said: identical content */
 };
 
@@ -183,10 +221,14 @@ struct deliver {
 
     /* the look-up under way */
     bool is_walking;
-    int64_t walk_page, walk_since_ms; /* server's clock; INT64_MIN: the whole listing */
-    int64_t walk_oldest_ms;
+    struct walk_pages pages;
+    int64_t walk_since_ms;        /* server's clock; INT64_MIN: the whole listing */
+    int64_t walk_oldest_ms, walk_oldest_us;
     int64_t walk_total;           /* -1: not told */
     int64_t walk_rows;            /* shown so far */
+    bool walk_is_undated;         /* a row did not say when it was made: where it stands says nothing */
+    int64_t unreadable_rows, unreadable_pages; /* of the last walk */
+    bool unreadable_is_told;
     bool walk_shrank;             /* rows went while we read: what we did not see may have moved to a page that we had read */
     struct walk_slot *walk_map;   /* open addressing by name */
     size_t walk_map_size;
@@ -218,6 +260,8 @@ struct deliver {
 /* ---- deliver.c ---- */
 void deliver_begin(struct deliver *deliver, struct moment now);
 void deliver_command(struct deliver *deliver, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track);
+/* DELIVER_LIST */
+void deliver_command_page(struct deliver *deliver, int64_t page, int page_size, bool oldest_first);
 void deliver_note(struct deliver *deliver, enum deliver_note note, int64_t stream, int64_t count);
 void deliver_notice(struct deliver *deliver, bool is_trouble, const char *format, ...) MC_PRINTF(3, 4);
 /* What is left of a wait that was stored by the wall clock, which may have been set since. */
@@ -263,6 +307,20 @@ bool deliver_is_neighbours_failure(const struct sink_row *row);
 /* ---- deliver_lookup.c ---- */
 uint64_t deliver_hash_name(const char *name);
 void deliver_look_due(struct deliver *deliver);
+
+/* ---- deliver_pages.c ---- */
+void deliver_pages_begin(struct deliver *deliver);
+/* A row came; false: it is repeated. */
+bool deliver_pages_take_row(struct deliver *deliver, const struct sink_row *row);
+enum pages_end deliver_pages_read(struct deliver *deliver, const struct sink_page *page);
+/* PAGES_BROKEN: it is not for the sake of rows. */
+enum pages_end deliver_pages_failed(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict);
+enum pages_end deliver_pages_checked(struct deliver *deliver, const struct sink_counts *counts, bool is_well);
+void deliver_pages_sum_up(struct deliver *deliver);
+/* Such a row may be among those that the last walk could not read. */
+bool deliver_may_hide(const struct deliver *deliver, int64_t since_us, int64_t until_us);
+int64_t deliver_us(int64_t ms); /* INT64_MIN and INT64_MAX stay */
+int64_t deliver_created_us(const struct sink_row *row); /* -1: not told */
 
 /* ---- deliver_remove.c ---- */
 /* One member leaves its batch: its rows go first, then comes what is wanted of it. */

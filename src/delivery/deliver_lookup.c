@@ -2,7 +2,7 @@
  *
  * One walk over the listing (created_at descending) answers for every unclear batch of the target that was unclear when the walk began. It ends at the
  * first page whose oldest row is older than the first POST of any of the members; after an "already there" it reads the whole listing. New rows that
- * arrive meanwhile push rows to later pages: some are seen twice (known by their id), none is missed. */
+ * arrive meanwhile push rows to later pages: some are seen twice (known by their id), none is missed. Rows that cannot be read: deliver_pages.c. */
 #include "delivery/deliver_internal.h"
 
 #include "base/mem.h"
@@ -73,6 +73,11 @@ static void reach_back(struct deliver *deliver, int64_t since_ms)
         deliver->walk_since_ms = since_ms;
 }
 
+static int64_t since_of_batch(const struct batch *batch)
+{
+    return batch->row.whole_listing ? INT64_MIN : deliver_reach(batch->row.first_sent_server_ms);
+}
+
 void deliver_look_due(struct deliver *deliver)
 {
     size_t names = 0;
@@ -87,10 +92,7 @@ void deliver_look_due(struct deliver *deliver)
             continue;
         batch->is_looking = true;
         names += batch->count;
-        if (batch->row.whole_listing || batch->row.first_sent_server_ms == 0)
-            reach_back(deliver, INT64_MIN);
-        else
-            reach_back(deliver, batch->row.first_sent_server_ms - LOOK_MARGIN_MS);
+        reach_back(deliver, since_of_batch(batch));
     }
     if (deliver->removing == REMOVING_LOOK) {
         names += deliver->removal_count;
@@ -110,12 +112,12 @@ void deliver_look_due(struct deliver *deliver)
     }
     build_map(deliver, names);
     deliver->is_walking = true;
-    deliver->walk_page = 1;
     deliver->walk_total = -1;
     deliver->walk_rows = 0;
     deliver->walk_shrank = false;
-    deliver->walk_oldest_ms = INT64_MAX;
-    deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
+    deliver->walk_is_undated = false;
+    deliver->walk_oldest_ms = deliver->walk_oldest_us = INT64_MAX;
+    deliver_pages_begin(deliver);
 }
 
 void deliver_sweep(struct deliver *deliver)
@@ -144,6 +146,8 @@ static void see_ours(struct look *look, const struct sink_row *row)
 
 static void see_member(struct member *member, const struct sink_row *row)
 {
+    if (row->created_ms > 0 && (member->look.oldest_ms == 0 || row->created_ms < member->look.oldest_ms))
+        member->look.oldest_ms = row->created_ms;
     if (row->dup == SINK_DUP_FILENAME)
         member->look.dup_filename = true;
     else if (row->dup == SINK_DUP_CONTENT)
@@ -169,10 +173,13 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
 {
     const struct walk_slot *slot;
 
-    if (!deliver->is_walking)
+    if (!deliver->is_walking || !deliver_pages_take_row(deliver, row))
         return;
+    deliver->walk_is_undated = deliver->walk_is_undated || row->created_ms < 0;
     if (row->created_ms >= 0 && row->created_ms < deliver->walk_oldest_ms)
         deliver->walk_oldest_ms = row->created_ms;
+    if (row->created_ms >= 0 && deliver_created_us(row) < deliver->walk_oldest_us)
+        deliver->walk_oldest_us = deliver_created_us(row);
     if (deliver->is_sweeping)
         deliver->out.sweep_row(deliver->out.context, row);
     if (deliver->is_cleaning && row->status == SINK_ROW_FAILED && row->dup == SINK_NO_DUP && row->has_mark && !deliver_is_neighbours_failure(row) &&
@@ -192,6 +199,7 @@ void deliver_on_list_row(struct deliver *deliver, const struct sink_row *row)
 static enum sighting judge_look(const struct deliver *deliver, const struct batch *batch, const struct member *member)
 {
     const struct look *look = &member->look;
+    int64_t since = since_of_batch(batch);
 
     if (look->ours && look->status == SINK_ROW_PROCESSED)
         return look->chunks > 0 ? SEEN_PROCESSED : SEEN_EMPTY;
@@ -205,6 +213,8 @@ static enum sighting judge_look(const struct deliver *deliver, const struct batc
         return SEEN_DUP_CONTENT;
     if (deliver->dialect == SINK_14 && deliver_settle_mono(batch, member) > deliver->now.mono_ms)
         return SEEN_NOT_UNPROVEN;
+    if (deliver_may_hide(deliver, deliver_us(since > member->since_ms ? since : member->since_ms), INT64_MAX))
+        return SEEN_NOT_UNREADABLE;
     return look->dup_filename ? SEEN_DUP_FILENAME : SEEN_NOT;
 }
 
@@ -213,6 +223,7 @@ static void decide(struct deliver *deliver, struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         struct member *member = &batch->members[i];
         member->sighting = judge_look(deliver, batch, member);
+        member->is_unreadable = member->sighting == SEEN_NOT_UNREADABLE;
         member->action = sighting_table[PHASE_UNCLEAR][member->sighting].action;
         if (member->action == MEMBER_SEND_AGAIN && batch->is_content_suspect)
             member->action = MEMBER_DEAD_CONTENT;
@@ -307,8 +318,9 @@ static void look_again(struct deliver *deliver, struct batch *batch)
 {
     int64_t pause = batch->look_step > 0 ? batch->look_step : LOOK_FIRST_MS;
     int64_t settle_wait = batch->settle_mono - deliver->now.mono_ms;
+    int64_t last = batch->count > 0 && batch->members[0].is_unreadable ? UNREADABLE_LAST_MS : LOOK_LAST_MS;
 
-    batch->look_step = pause * 2 > LOOK_LAST_MS ? LOOK_LAST_MS : pause * 2;
+    batch->look_step = pause * 2 > last ? last : pause * 2;
     if (deliver->dialect == SINK_14 && settle_wait > 0 && settle_wait < pause)
         pause = settle_wait + 1;
     batch->look_mono = deliver->now.mono_ms + pause;
@@ -351,11 +363,27 @@ static void send_again(struct deliver *deliver, struct batch *batch)
         pause = deliver_jitter(deliver, batch->row.strikes, BUSY_FIRST_MS, BUSY_LAST_MS);
     deliver_set_phase(deliver, batch, PHASE_READY);
     batch->row.track[0] = '\0';
-    batch->row.whole_listing = false;
+    batch->row.whole_listing = batch->has_older_rows;
     batch->ready_mono = now.mono_ms + pause;
     batch->row.not_before_ms = pause > 0 ? now.wall_ms + pause : 0;
     if (batch->count > 1 && batch->row.strikes >= (is_suspect ? 1 : POISON_STRIKES))
         halve_again(deliver, batch);
+}
+
+/* Found further back than this batch was sent: from an earlier state of ours. Whoever asks later for these memories has to know. */
+static void note_older_rows(struct deliver *deliver, struct batch *batch)
+{
+    struct change change = { .kind = CHANGE_BATCH, .batch = &batch->row };
+    int64_t since = since_of_batch(batch);
+    bool is_older = false;
+
+    for (size_t i = 0; i < batch->count; i++)
+        is_older = is_older || (batch->members[i].look.oldest_ms != 0 && batch->members[i].look.oldest_ms < since);
+    if (!is_older)
+        return;
+    batch->row.whole_listing = batch->has_older_rows = true;
+    batch->row.members = (int64_t)batch->count;
+    deliver->out.change(deliver->out.context, &change);
 }
 
 static void conclude(struct deliver *deliver, struct batch *batch)
@@ -364,6 +392,7 @@ static void conclude(struct deliver *deliver, struct batch *batch)
 
     (void)deliver_step(batch, BATCH_LOOKED_UP);
     decide(deliver, batch);
+    note_older_rows(deliver, batch);
     if (pick_action(batch, MEMBER_DONE) > 0) {
         for (size_t i = 0; i < batch->count; i++)
             if (batch->members[i].picked)
@@ -387,15 +416,31 @@ static void conclude(struct deliver *deliver, struct batch *batch)
     deliver_close_if_empty(deliver, batch);
 }
 
+/* Once, until nothing waits for it any more. */
+static void tell_unreadable(struct deliver *deliver)
+{
+    struct deliver_summary summary;
+    char words[400];
+
+    deliver_summarise(deliver, &summary);
+    if (summary.unreadable > 0 && !deliver->unreadable_is_told) {
+        deliver_say_unreadable(deliver, words, sizeof words);
+        deliver_notice(deliver, true, "%s. %lld memories wait for that", words, (long long)summary.unreadable);
+    }
+    deliver->unreadable_is_told = summary.unreadable > 0;
+}
+
 static void end_walk(struct deliver *deliver, bool is_complete)
 {
     size_t count = deliver->count; /* concluding adds batches behind */
 
     deliver->is_walking = deliver->is_cleaning = false;
+    if (is_complete)
+        deliver_pages_sum_up(deliver);
     deliver_removing_end_walk(deliver, is_complete);
     if (deliver->is_sweeping) {
         deliver->is_sweeping = false;
-        deliver->out.swept(deliver->out.context, is_complete);
+        deliver->out.swept(deliver->out.context, is_complete, deliver->pages.places, deliver->pages.place_count);
     }
     for (size_t i = 0; i < count; i++) {
         struct batch *batch = deliver->batches[i];
@@ -407,6 +452,8 @@ static void end_walk(struct deliver *deliver, bool is_complete)
         else
             look_again(deliver, batch);
     }
+    if (is_complete)
+        tell_unreadable(deliver);
 }
 
 /* Rows come twice where others arrive before them, but a listing that has shown twice what it says to have has no end. */
@@ -415,25 +462,43 @@ static bool is_endless(const struct deliver *deliver)
     return deliver->walk_rows > (deliver->walk_total >= 0 ? 2 * deliver->walk_total + WALK_SLACK : WALK_MAXIMUM);
 }
 
-void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now)
+static void follow_pages(struct deliver *deliver, enum pages_end end)
 {
-    deliver_begin(deliver, now);
-    deliver_judge_target(deliver, verdict);
-    if (!deliver->is_walking)
-        return;
+    if (end != PAGES_ASKED)
+        end_walk(deliver, end == PAGES_OVER && !deliver->walk_shrank);
+    deliver_send_due(deliver);
+    deliver_flush(deliver);
+}
+
+static enum pages_end read_page(struct deliver *deliver, const struct sink_page *page)
+{
     /* A row that goes moves those behind it to an earlier page: what was there at our next question, we never see. */
     if (page->total >= 0 && deliver->walk_total >= 0 && page->total < deliver->walk_total)
         deliver->walk_shrank = true;
     deliver->walk_total = page->total;
-    deliver->walk_rows += page->rows;
-    if (verdict->scope != SINK_WELL || is_endless(deliver)) {
-        end_walk(deliver, false);
-    } else if (page->has_next && deliver->walk_oldest_ms >= deliver->walk_since_ms) {
-        deliver->walk_page++;
-        deliver_command(deliver, DELIVER_LIST, 0, deliver->walk_page, NULL);
-    } else {
-        end_walk(deliver, !deliver->walk_shrank);
-    }
-    deliver_send_due(deliver);
-    deliver_flush(deliver);
+    return is_endless(deliver) ? PAGES_BROKEN : deliver_pages_read(deliver, page);
+}
+
+void deliver_on_list(struct deliver *deliver, const struct sink_page *page, const struct sink_verdict *verdict, struct moment now)
+{
+    enum pages_end end = PAGES_BROKEN;
+
+    deliver_begin(deliver, now);
+    if (deliver->is_walking && verdict->scope == SINK_WELL)
+        end = read_page(deliver, page);
+    else if (deliver->is_walking && !is_endless(deliver))
+        end = deliver_pages_failed(deliver, page, verdict);
+    /* A page that cannot be read for the sake of its rows is no trouble of the server's; whether it is one, the counts are asked. */
+    if (verdict->scope == SINK_WELL || end == PAGES_BROKEN)
+        deliver_judge_target(deliver, verdict);
+    if (deliver->is_walking)
+        follow_pages(deliver, end);
+}
+
+void deliver_on_check(struct deliver *deliver, const struct sink_counts *counts, const struct sink_verdict *verdict, struct moment now)
+{
+    deliver_begin(deliver, now);
+    deliver_judge_target(deliver, verdict);
+    if (deliver->is_walking)
+        follow_pages(deliver, deliver_pages_checked(deliver, counts, verdict->scope == SINK_WELL));
 }

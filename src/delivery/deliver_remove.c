@@ -62,6 +62,8 @@ void deliver_remove(struct deliver *deliver, const struct deliver_removal *what,
     *removal = (struct removal){ .seq = what->seq, .stream = what->stream, .name = mem_copy_string(what->name), .wanted = what->wanted };
     settle = deliver_load_wait(now, what->settle_until_ms, longest_settle(&deliver->settings));
     removal->settle_mono = settle > 0 ? now.mono_ms + settle : 0;
+    removal->oldest_us = deliver_us(deliver_reach(what->first_sent_server_ms));
+    removal->newest_us = INT64_MAX;
     if (deliver->removal_map_size < 2 * deliver->removal_count)
         map_all(deliver, deliver->removal_map_size > 0 ? 2 * deliver->removal_map_size : 64);
     else
@@ -175,6 +177,15 @@ static bool may_join(const struct deliver *deliver, const struct removal *remova
     return removal->settle_mono <= deliver->now.mono_ms;
 }
 
+/* What waits for unreadable rows begins no round before its time, but joins those that are begun for others. */
+static bool is_any_due(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->removal_count; i++)
+        if (may_join(deliver, &deliver->removals[i]) && deliver->removals[i].hold_mono <= deliver->now.mono_ms)
+            return true;
+    return deliver->stray_count > 0;
+}
+
 static void rest(struct deliver *deliver)
 {
     deliver->removing_step = deliver->removing_step > 0 ? deliver->removing_step * 2 : REMOVE_FIRST_MS;
@@ -206,6 +217,8 @@ static void begin_round(struct deliver *deliver)
 {
     size_t joined = 0;
 
+    if (!is_any_due(deliver))
+        return;
     for (size_t i = 0; i < deliver->removal_count; i++) {
         struct removal *removal = &deliver->removals[i];
         removal->is_joined = may_join(deliver, removal);
@@ -270,6 +283,7 @@ int64_t deliver_removing_next(const struct deliver *deliver)
         for (size_t i = 0; i < deliver->removal_count; i++) {
             int64_t settle = deliver->removals[i].settle_mono;
             int64_t due = settle > deliver->removing_mono ? settle : deliver->removing_mono;
+            due = deliver->removals[i].hold_mono > due ? deliver->removals[i].hold_mono : due;
             next = due < next ? due : next;
         }
         return next;
@@ -373,6 +387,21 @@ int64_t deliver_removing_walk_since(const struct deliver *deliver)
     return deliver->doomed_since_ms;
 }
 
+/* Rows that were seen once are known by their times, which do not change: where they would stand now. While they were there, 1.4 took no other of that name. */
+static void note_time(struct removal *removal, const struct sink_row *row)
+{
+    int64_t created_us = deliver_created_us(row);
+    bool is_first = removal->doomed == 1;
+
+    if (created_us < 0) {
+        removal->oldest_us = INT64_MIN;
+        removal->newest_us = INT64_MAX;
+        return;
+    }
+    removal->oldest_us = is_first || created_us < removal->oldest_us ? created_us : removal->oldest_us;
+    removal->newest_us = is_first || created_us > removal->newest_us ? created_us : removal->newest_us;
+}
+
 static void doom(struct deliver *deliver, struct removal *removal, const char *id, int64_t created_ms, uint64_t name_hash)
 {
     struct doomed *doomed;
@@ -391,10 +420,12 @@ void deliver_removing_see(struct deliver *deliver, struct removal *removal, cons
 {
     if (!removal->is_joined)
         return;
-    if (row->dup == SINK_NO_DUP && !row->has_mark)
+    if (row->dup == SINK_NO_DUP && !row->has_mark) {
         removal->is_foreign = true; /* never touched */
-    else if (strlen(row->id) < sizeof deliver->doomed->id)
+    } else if (strlen(row->id) < sizeof deliver->doomed->id) {
         doom(deliver, removal, row->id, row->created_ms, 0);
+        note_time(removal, row);
+    }
 }
 
 static void bury_foreign(struct deliver *deliver, const struct removal *removal)
@@ -430,6 +461,16 @@ static void conclude(struct deliver *deliver, const struct removal *removal)
     }
 }
 
+/* Not seen, and perhaps among the rows that cannot be read: it leaves the round, and the next one looks again. */
+static void put_off(struct deliver *deliver, struct removal *removal)
+{
+    int64_t pause = removal->hold_step > 0 ? removal->hold_step : LOOK_FIRST_MS;
+
+    removal->is_joined = false;
+    removal->hold_mono = deliver->now.mono_ms + pause;
+    removal->hold_step = pause * 2 > UNREADABLE_LAST_MS ? UNREADABLE_LAST_MS : pause * 2;
+}
+
 static void conclude_all(struct deliver *deliver)
 {
     size_t kept = 0;
@@ -437,6 +478,9 @@ static void conclude_all(struct deliver *deliver)
 
     for (size_t i = 0; i < count; i++) {
         struct removal removal = deliver->removals[i];
+        removal.is_unreadable = removal.is_joined && removal.doomed == 0 && deliver_may_hide(deliver, removal.oldest_us, removal.newest_us);
+        if (removal.is_unreadable)
+            put_off(deliver, &removal);
         if (removal.is_joined && removal.doomed == 0) {
             conclude(deliver, &removal);
             mem_free(removal.name);

@@ -82,7 +82,7 @@ const struct batch_transition batch_table[PHASES][BATCH_EVENTS] = {
         [SEEN_UNFINISHED] = CANNOT(because), [SEEN_PROCESSED] = CANNOT(because), [SEEN_FAILED] = CANNOT(because),      \
         [SEEN_EMPTY] = CANNOT(because), [SEEN_OTHER_REVISION] = CANNOT(because), [SEEN_DUP_FILENAME] = CANNOT(because), \
         [SEEN_DUP_CONTENT] = CANNOT(because), [SEEN_FOREIGN] = CANNOT(because), [SEEN_NOT] = CANNOT(because),          \
-        [SEEN_NOT_UNPROVEN] = CANNOT(because),                                                                         \
+        [SEEN_NOT_UNPROVEN] = CANNOT(because), [SEEN_NOT_UNREADABLE] = CANNOT(because),                                \
     }
 
 const struct sighting_transition sighting_table[PHASES][SIGHTINGS] = {
@@ -99,6 +99,7 @@ const struct sighting_transition sighting_table[PHASES][SIGHTINGS] = {
         [SEEN_FOREIGN] = DO(DEAD_FOREIGN, "somebody else's document has our name; it is never touched"),
         [SEEN_NOT] = DO(SEND_AGAIN, "absent, proven: the same bytes again"),
         [SEEN_NOT_UNPROVEN] = DO(LOOK_AGAIN, "1.4 takes a second text under one name while an earlier request is still under way"),
+        [SEEN_NOT_UNREADABLE] = DO(LOOK_AGAIN, "it may be there: somebody has to delete the documents that make pages unreadable"),
     },
     [PHASE_ACCEPTED] = {
         [SEEN_UNFINISHED] = DO(WAIT, "it has a row; the batch is stored when all have"),
@@ -111,6 +112,7 @@ const struct sighting_transition sighting_table[PHASES][SIGHTINGS] = {
         [SEEN_FOREIGN] = DO(LOOK_UP, "a row of our track without our first line: read all of them"),
         [SEEN_NOT] = DO(WAIT, "stored a moment later, or at the deadline looked up"),
         [SEEN_NOT_UNPROVEN] = CANNOT("a track's answer is not evidence of absence"),
+        [SEEN_NOT_UNREADABLE] = CANNOT("a track has no rows but ours, and these have a source"),
     },
     [PHASE_STORED] = {
         [SEEN_UNFINISHED] = DO(WAIT, "still running, or waiting for a kick"),
@@ -123,6 +125,7 @@ const struct sighting_transition sighting_table[PHASES][SIGHTINGS] = {
         [SEEN_FOREIGN] = DO(LOOK_UP, "a row of our track without our first line: read all of them"),
         [SEEN_NOT] = DO(LOOK_UP, "a row that is gone again: a late delete, or a wiped server"),
         [SEEN_NOT_UNPROVEN] = CANNOT("a track's answer is not evidence of absence"),
+        [SEEN_NOT_UNREADABLE] = CANNOT("a track has no rows but ours, and these have a source"),
     },
     [PHASE_CLOSED] = NOT_READ("nobody is in it"),
 };
@@ -140,7 +143,7 @@ static const char *const action_names[] = {
 };
 static const char *const sighting_names[SIGHTINGS] = {
     "ours, unfinished", "ours, processed", "ours, failed", "ours, processed without chunks", "another revision", "dup- of the name",
-    "dup- of the content", "foreign", "absent", "absent, unproven",
+    "dup- of the content", "foreign", "absent", "absent, unproven", "absent, unreadable",
 };
 static const char *const member_names[] = {
     "never", "wait", "adopt", "done", "failed once", "look up", "look again", "send again", "turn over", "lost", "dead, other revision", "dead, content",

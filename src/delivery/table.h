@@ -85,6 +85,7 @@ enum sighting {
     SEEN_FOREIGN,         /* our name, no revision line: not ours */
     SEEN_NOT,             /* no row; in a look-up: proven */
     SEEN_NOT_UNPROVEN,    /* 1.4 before the settle time: an earlier request may still arrive */
+    SEEN_NOT_UNREADABLE,  /* 1.4: not seen, and some rows could not be read that may be it */
     SIGHTINGS
 };
 

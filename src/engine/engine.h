@@ -140,6 +140,8 @@ enum audit_kind {
     AUDIT_STRANGER,     /* the name of a memory on a document that is not ours */
     AUDIT_FOREIGN,      /* documents of others */
     AUDIT_TRUSTED,      /* TRUSTED memories: nothing at the server tells which document is theirs */
+    AUDIT_UNREADABLE,   /* rows that 1.4 cannot list, because one among them has no source */
+    AUDIT_UNSEEN,       /* DONE, no row of it was seen, and it may be one of those */
     AUDIT_KINDS
 };
 const char *audit_kind_name(enum audit_kind kind);

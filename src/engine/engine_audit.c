@@ -2,7 +2,10 @@
  *
  * One sweep over the whole listing. Of every memory that is DONE the sweep must show one row, in our revision, processed. What differs is repaired by the
  * ways that exist anyway: missing ones are queued, unfinished ones fly again, other revisions and second rows are replaced, rows of forgotten memories
- * and dup- rows go. Rows of others are counted and never touched. */
+ * and dup- rows go. Rows of others are counted and never touched.
+ *
+ * Rows that cannot be read (delivery/deliver_pages.c) may be those of memories that were not seen: nothing is sent again for these, unless there are more of
+ * them than such rows. */
 #include "engine/engine_internal.h"
 
 #include "base/log.h"
@@ -30,13 +33,17 @@ struct audit {
     size_t repair_count, repair_capacity;
     char (*strays)[96];
     size_t stray_count, stray_capacity;
+    int64_t *unseen;              /* DONE, no row seen, perhaps among those that could not be read */
+    size_t unseen_count, unseen_capacity;
+    const struct deliver_hidden *hidden;
+    size_t hidden_count;
     struct audit_result result;
 };
 
 static const char *const kinds[AUDIT_KINDS] = {
     [AUDIT_MISSING] = "missing", [AUDIT_STALE] = "stale", [AUDIT_COPY] = "second copy", [AUDIT_UNFINISHED] = "unfinished", [AUDIT_FAILED] = "failed",
     [AUDIT_DUPLICATE] = "dup- row", [AUDIT_RETURNED] = "returned", [AUDIT_ORPHAN] = "orphan", [AUDIT_STRANGER] = "stranger", [AUDIT_FOREIGN] = "foreign",
-    [AUDIT_TRUSTED] = "trusted",
+    [AUDIT_TRUSTED] = "trusted", [AUDIT_UNREADABLE] = "unreadable", [AUDIT_UNSEEN] = "unseen",
 };
 
 static const char *const advices[AUDIT_KINDS] = {
@@ -51,6 +58,8 @@ static const char *const advices[AUDIT_KINDS] = {
     [AUDIT_STRANGER] = "our name on a document that is not ours: left alone",
     [AUDIT_FOREIGN] = "documents of others: left alone",
     [AUDIT_TRUSTED] = "imported as sent, and not compared; sync --force sends and proves",
+    [AUDIT_UNREADABLE] = "LightRAG 1.4 cannot list them, as one without a source is among them: delete that there, or upgrade to 1.5",
+    [AUDIT_UNSEEN] = "said to be there, and perhaps among the unreadable: nothing is sent again",
 };
 
 const char *audit_kind_name(enum audit_kind kind) { return kinds[kind]; }
@@ -213,11 +222,21 @@ static bool may_be_unseen(const struct audit *audit, const struct memory_row *me
     return memory->batch >= audit->first_batch;
 }
 
+static void miss(struct audit *audit, const struct memory_row *memory, enum audit_kind kind)
+{
+    struct engine *engine = audit->target->engine;
+    const struct stream_run *stream = engine_find_stream(engine, memory->stream);
+
+    text_clear(&engine->name);
+    identity_document_name(&engine->name, stream != NULL ? stream->source : "", stream != NULL ? stream->context : "", memory->id);
+    count(audit, kind, engine->name.data);
+    if (kind == AUDIT_MISSING)
+        plan(audit, memory->seq, REPAIR_QUEUE);
+}
+
 static bool find_missing(void *context, const struct memory_row *memory)
 {
     struct audit *audit = context;
-    struct engine *engine = audit->target->engine;
-    const struct stream_run *stream;
 
     if (memory->target == audit->target->row.target && memory->state == MEMORY_TRUSTED)
         audit->result.counts[AUDIT_TRUSTED]++;
@@ -226,12 +245,73 @@ static bool find_missing(void *context, const struct memory_row *memory)
     audit->result.done++;
     if (((size_t)memory->seq < audit->row_capacity && audit->rows[memory->seq] != 0) || may_be_unseen(audit, memory))
         return true;
-    stream = engine_find_stream(engine, memory->stream);
-    text_clear(&engine->name);
-    identity_document_name(&engine->name, stream != NULL ? stream->source : "", stream != NULL ? stream->context : "", memory->id);
-    count(audit, AUDIT_MISSING, engine->name.data);
-    plan(audit, memory->seq, REPAIR_QUEUE);
+    if (audit->hidden_count == 0) {
+        miss(audit, memory, AUDIT_MISSING);
+        return true;
+    }
+    audit->unseen = mem_grow(audit->unseen, audit->unseen_count, &audit->unseen_capacity, sizeof *audit->unseen);
+    audit->unseen[audit->unseen_count++] = memory->seq;
     return true;
+}
+
+/* When the batch that a memory flew in last was first sent: rows of earlier revisions were gone by then. A memory that was imported and never flew has no
+ * rows of ours at all. */
+int64_t target_first_sent_ms(struct target_run *target, const struct memory_row *row)
+{
+    static const uint8_t no_revision[SHA256_SIZE];
+    struct batch_row batch;
+    struct error err = { 0 };
+    int found;
+
+    if (row->batch == 0)
+        return memcmp(row->revision, no_revision, sizeof no_revision) == 0 ? INT64_MAX : 0;
+    found = state_get_batch(target->engine->state, row->batch, &batch, &err);
+    if (found < 0)
+        engine_break(target->engine, &err);
+    return found > 0 && !batch.whole_listing ? batch.first_sent_server_ms : 0;
+}
+
+static bool may_be_hidden(const struct audit *audit, const struct memory_row *memory)
+{
+    int64_t since = deliver_reach(target_first_sent_ms(audit->target, memory));
+
+    for (size_t i = 0; i < audit->hidden_count; i++)
+        if (deliver_hides(&audit->hidden[i], since))
+            return true;
+    return false;
+}
+
+/* One pass tells who cannot be there, the other what the rest is: too many to be hidden are all looked for. */
+static void judge_unseen(struct audit *audit, bool is_counting, int64_t room, int64_t *candidates)
+{
+    struct engine *engine = audit->target->engine;
+
+    for (size_t i = 0; i < audit->unseen_count && !engine->is_broken; i++) {
+        struct memory_row memory;
+        struct error err = { 0 };
+        int found = state_get_memory(engine->state, audit->unseen[i], &memory, &err);
+        if (found < 0)
+            engine_break(engine, &err);
+        if (found <= 0)
+            continue;
+        if (is_counting)
+            *candidates += may_be_hidden(audit, &memory) ? 1 : 0;
+        else
+            miss(audit, &memory, *candidates <= room && may_be_hidden(audit, &memory) ? AUDIT_UNSEEN : AUDIT_MISSING);
+    }
+}
+
+static void judge_hidden(struct audit *audit)
+{
+    int64_t candidates = 0;
+    int64_t room = 0;
+
+    for (size_t i = 0; i < audit->hidden_count; i++) {
+        audit->result.counts[AUDIT_UNREADABLE] += audit->hidden[i].rows;
+        room += audit->hidden[i].may_be_ours;
+    }
+    judge_unseen(audit, true, room, &candidates);
+    judge_unseen(audit, false, room, &candidates);
 }
 
 static void queue_again(struct audit *audit, struct memory_row *row)
@@ -314,7 +394,7 @@ static void say_result(const struct audit *audit)
 static void forget_findings(struct audit *audit)
 {
     audit_result_done(&audit->result);
-    audit->repair_count = audit->stray_count = 0;
+    audit->repair_count = audit->stray_count = audit->unseen_count = 0;
     if (audit->row_capacity > 0)
         memset(audit->rows, 0, audit->row_capacity * sizeof *audit->rows);
 }
@@ -329,6 +409,9 @@ static void finish(struct audit *audit)
         engine_break(engine, &err);
         return;
     }
+    judge_hidden(audit);
+    if (engine->is_broken)
+        return;
     audit->result.is_complete = true;
     if (target->audit_result == NULL)
         say_result(audit);
@@ -349,6 +432,7 @@ void audit_free(struct audit *audit)
     mem_free(audit->repairs_due);
     mem_free(audit->strays);
     mem_free(audit->flying);
+    mem_free(audit->unseen);
     mem_free(audit);
 }
 
@@ -373,13 +457,15 @@ void audit_on_row(struct target_run *target, const struct sink_row *row)
         see_row(target->audit, row);
 }
 
-void audit_on_end(struct target_run *target, bool is_complete)
+void audit_on_end(struct target_run *target, bool is_complete, const struct deliver_hidden *hidden, size_t hidden_count)
 {
     struct audit *audit = target->audit;
 
     if (audit == NULL || target->engine->is_broken)
         return;
     if (is_complete) {
+        audit->hidden = hidden;
+        audit->hidden_count = hidden_count;
         finish(audit);
         end_audit(target);
         return;

@@ -68,7 +68,7 @@ struct target_run {
     struct deliver *deliver;
     struct call **calls;            /* reused */
     size_t call_count, call_capacity;
-    struct { enum deliver_command_kind kind; bool after_commit; int64_t batch, page; char track[TRACK_SIZE]; } *pending; /* commands that were given and not started */
+    struct { struct deliver_command command; char track[TRACK_SIZE]; } *pending; /* commands that were given and not started */
     size_t pending_count, pending_capacity;
     int64_t queued;                 /* QUEUED rows of all streams */
     int64_t queued_since_mono;
@@ -210,12 +210,16 @@ bool target_wants_commit(const struct target_run *target);
 int64_t target_next_mono(const struct target_run *target);
 /* A REMOVING row, as it was just written. */
 void target_remove(struct target_run *target, const struct memory_row *row);
+/* No row of it at the server is older, by the server's clock; 0: unknown. */
+int64_t target_first_sent_ms(struct target_run *target, const struct memory_row *row);
 /* DONE or DEAD: looked up, followed, or sent again. */
 void target_take_up(struct target_run *target, const struct memory_row *row);
 /* Gone from the server, and its text was given up here: SKIPPED, and named. */
 void target_lose(struct target_run *target, struct memory_row *row, enum memory_state from);
 /* Why nothing goes on with it; ERROR_NONE: it does. */
 enum error_kind target_is_out(const struct target_run *target, char *ret_words, size_t size);
+/* All that is left to do waits for rows that LightRAG cannot list; ret_words: the remedy. */
+bool target_is_stuck(const struct target_run *target, char *ret_words, size_t size);
 
 /* ---- engine_names.c ---- */
 /* The memory of this target whose document has that name. false: there is none, or the engine is broken. */
@@ -226,7 +230,7 @@ void target_drop_names(struct target_run *target);
 void audit_step(struct target_run *target);
 void audit_start(struct target_run *target, bool repairs);
 void audit_on_row(struct target_run *target, const struct sink_row *row);
-void audit_on_end(struct target_run *target, bool is_complete);
+void audit_on_end(struct target_run *target, bool is_complete, const struct deliver_hidden *hidden, size_t hidden_count);
 void audit_free(struct audit *audit);
 
 /* ---- engine_pull.c ---- */

@@ -248,6 +248,18 @@ enum error_kind target_is_out(const struct target_run *target, char *ret_words, 
     return kind;
 }
 
+/* The next look may be a better one, but not before somebody has deleted what is in the way. */
+bool target_is_stuck(const struct target_run *target, char *ret_words, size_t size)
+{
+    struct deliver_summary summary;
+
+    deliver_summarise(target->deliver, &summary);
+    if (summary.unreadable == 0 || target->queued > 0 || target->audit != NULL || summary.unreadable < summary.not_stored + summary.removing)
+        return false;
+    deliver_say_unreadable(target->deliver, ret_words, size);
+    return true;
+}
+
 static enum run_result judge_end(const struct run *run)
 {
     if (strcmp(run->coverage, "failed") == 0)
@@ -314,6 +326,9 @@ void run_check_end(struct run *run)
         return;
     }
     out = target_is_out(&engine->targets[connector_of(run)->target], words, sizeof words);
+    if (out == ERROR_NONE && !(run->options.wait && places.stored > 0) &&
+        target_is_stuck(&engine->targets[connector_of(run)->target], words, sizeof words))
+        out = ERROR_LATER;
     if (out == ERROR_NONE)
         return;
     run_fail(run, out, "%s; %lld memories wait in the queue, the next run goes on with them", words,

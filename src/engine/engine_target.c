@@ -28,6 +28,7 @@ void target_remove(struct target_run *target, const struct memory_row *row)
 {
     struct deliver_removal removal = {
         .seq = row->seq, .stream = row->stream, .wanted = row->wanted, .settle_until_ms = row->settle_until_ms,
+        .first_sent_server_ms = target_first_sent_ms(target, row),
     };
 
     name_document(target->engine, row);
@@ -177,9 +178,9 @@ static void on_sweep_row(void *context, const struct sink_row *row)
     audit_on_row(context, row);
 }
 
-static void on_swept(void *context, bool is_complete)
+static void on_swept(void *context, bool is_complete, const struct deliver_hidden *hidden, size_t hidden_count)
 {
-    audit_on_end(context, is_complete);
+    audit_on_end(context, is_complete, hidden, hidden_count);
 }
 
 static bool owns(void *context, const char *name)
@@ -194,10 +195,7 @@ static void on_command(void *context, const struct deliver_command *command)
     struct target_run *target = context;
 
     target->pending = mem_grow(target->pending, target->pending_count, &target->pending_capacity, sizeof *target->pending);
-    target->pending[target->pending_count].kind = command->kind;
-    target->pending[target->pending_count].after_commit = command->after_commit;
-    target->pending[target->pending_count].batch = command->batch;
-    target->pending[target->pending_count].page = command->page;
+    target->pending[target->pending_count].command = *command;
     (void)snprintf(target->pending[target->pending_count].track, TRACK_SIZE, "%s", command->track != NULL ? command->track : "");
     target->pending_count++;
 }
@@ -271,6 +269,7 @@ void target_take_up(struct target_run *target, const struct memory_row *row)
 
     read_memory(&loading, row);
     loading.memories[0].wanted = WANTED_NOTHING;
+    loading.memories[0].first_sent_server_ms = target_first_sent_ms(target, row);
     deliver_take_up(target->deliver, loading.memories, 1, row->state, target->engine->now);
     mem_free((void *)(uintptr_t)loading.memories[0].name);
     mem_free(loading.memories);
@@ -491,13 +490,14 @@ static void build_delete(struct target_run *target, struct call *call, struct ht
     mem_free(ids);
 }
 
-static int build(struct target_run *target, struct call *call, int64_t page, const char *track, struct http_request *request, struct error *err)
+static int build(struct target_run *target, struct call *call, const struct deliver_command *command, struct http_request *request, struct error *err)
 {
     switch (call->kind) {
     case DELIVER_ASK_HEALTH:
         sink_request_health(&target->sink, &call->storage, request);
         break;
     case DELIVER_ASK_COUNTS:
+    case DELIVER_CHECK_COUNTS:
         sink_request_counts(&target->sink, &call->storage, request);
         break;
     case DELIVER_ASK_PIPELINE:
@@ -506,10 +506,10 @@ static int build(struct target_run *target, struct call *call, int64_t page, con
     case DELIVER_INSERT:
         return build_insert(target, call, request, err);
     case DELIVER_TRACK:
-        sink_request_track(&target->sink, &call->storage, track, request);
+        sink_request_track(&target->sink, &call->storage, command->track, request);
         break;
     case DELIVER_LIST:
-        sink_request_listing(&target->sink, &call->storage, page, LISTING_PAGE_SIZE, request);
+        sink_request_listing(&target->sink, &call->storage, command->page, command->page_size, command->oldest_first, request);
         break;
     case DELIVER_REPROCESS:
         sink_request_reprocess(&target->sink, &call->storage, request);
@@ -535,7 +535,7 @@ static void count_request(struct target_run *target, int64_t bytes)
     }
 }
 
-static void start_call(struct target_run *target, enum deliver_command_kind kind, int64_t batch, int64_t page, const char *track)
+static void start_call(struct target_run *target, const struct deliver_command *command)
 {
     struct engine *engine = target->engine;
     struct call *call = find_free_call(target);
@@ -544,9 +544,9 @@ static void start_call(struct target_run *target, enum deliver_command_kind kind
     struct http_answer refused = { .end = HTTP_NOT_SENT, .retry_after_ms = -1, .date_ms = -1, .content_length = -1, .content_type = "",
                                    .location = "", .body = "", .words = "the request could not be made" };
 
-    call->kind = kind;
-    call->batch = batch;
-    if (build(target, call, page, track, &request, &err) < 0) {
+    call->kind = command->kind;
+    call->batch = command->batch;
+    if (build(target, call, command, &request, &err) < 0) {
         engine_break(engine, &err);
         return;
     }
@@ -565,7 +565,7 @@ static void start_call(struct target_run *target, enum deliver_command_kind kind
 bool target_wants_commit(const struct target_run *target)
 {
     for (size_t i = 0; i < target->pending_count; i++)
-        if (target->pending[i].after_commit)
+        if (target->pending[i].command.after_commit)
             return true;
     return false;
 }
@@ -577,12 +577,13 @@ void target_send_pending(struct target_run *target, bool committed)
 
     /* Starting one may bring new ones: those are behind count and wait for the next turn. */
     for (size_t i = 0; i < count && !target->engine->is_broken; i++) {
-        __typeof__(*target->pending) command = target->pending[i];
-        if (command.after_commit && !committed) {
-            target->pending[kept++] = command;
+        __typeof__(*target->pending) pending = target->pending[i];
+        if (pending.command.after_commit && !committed) {
+            target->pending[kept++] = pending;
             continue;
         }
-        start_call(target, command.kind, command.batch, command.page, command.track);
+        pending.command.track = pending.track;
+        start_call(target, &pending.command);
     }
     if (target->pending_count > count)
         memmove(target->pending + kept, target->pending + count, (target->pending_count - count) * sizeof *target->pending);
@@ -679,6 +680,10 @@ static void on_answer(void *owner, http_id id, const struct http_answer *answer)
     case DELIVER_ASK_COUNTS:
         sink_read_counts(answer, &counts, &verdict);
         deliver_on_counts(deliver, &counts, &verdict, target->engine->now);
+        break;
+    case DELIVER_CHECK_COUNTS:
+        sink_read_counts(answer, &counts, &verdict);
+        deliver_on_check(deliver, &counts, &verdict, target->engine->now);
         break;
     case DELIVER_ASK_PIPELINE:
         sink_read_pipeline(answer, &pipeline, &verdict);

@@ -26,6 +26,18 @@ static bool is_at_rest(const struct target_run *target)
            summary.requests_in_flight == 0;
 }
 
+/* All that is left waits for rows that cannot be read. */
+static bool waits_for_unreadable(const struct target_run *target)
+{
+    struct deliver_summary summary;
+    char words[400];
+
+    if (target->deliver == NULL || !target_is_stuck(target, words, sizeof words))
+        return false;
+    deliver_summarise(target->deliver, &summary);
+    return summary.stored == 0;
+}
+
 static bool repair_is_over(struct engine *engine)
 {
     char words[400];
@@ -33,7 +45,7 @@ static bool repair_is_over(struct engine *engine)
     if (find_trouble(engine, words, sizeof words) != ERROR_NONE)
         return true;
     for (size_t i = 0; i < engine->settings->target_count; i++)
-        if (!is_at_rest(&engine->targets[i]))
+        if (!is_at_rest(&engine->targets[i]) && !waits_for_unreadable(&engine->targets[i]))
             return false;
     return true;
 }
@@ -114,6 +126,14 @@ static int find_forgotten(struct engine *engine, const char *context, struct sli
     return known;
 }
 
+static bool forgetting_is_stuck(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->settings->target_count; i++)
+        if (engine->targets[i].deliver != NULL && deliver_is_unreadable(engine->targets[i].deliver, engine->forgotten))
+            return true;
+    return false;
+}
+
 static bool forget_is_over(struct engine *engine)
 {
     struct memory_row row;
@@ -123,7 +143,7 @@ static bool forget_is_over(struct engine *engine)
 
     if (found < 0)
         engine_break(engine, &err);
-    return found <= 0 || row.state == MEMORY_GONE || find_trouble(engine, words, sizeof words) != ERROR_NONE;
+    return found <= 0 || row.state == MEMORY_GONE || find_trouble(engine, words, sizeof words) != ERROR_NONE || forgetting_is_stuck(engine);
 }
 
 /* Also what has a tombstone or was never sent is looked for: the receipt is to prove it. */
@@ -164,5 +184,10 @@ int engine_forget(struct engine *engine, const char *context, struct slice id, s
     engine->is_over = forget_is_over;
     engine_loop(engine);
     ret_receipt->deleted_rows = stream->target->deleted_rows;
+    if (forgetting_is_stuck(engine)) {
+        char words[400];
+        deliver_say_unreadable(stream->target->deliver, words, sizeof words);
+        return engine_end(engine, err) < 0 ? -1 : error_set(err, ERROR_LATER, "not proven to be gone: %s; after that, forget it again", words);
+    }
     return tell_end(engine, err);
 }

@@ -174,12 +174,13 @@ void sink_request_track(const struct sink_settings *settings, struct sink_storag
     ret_request->url = storage->url.data;
 }
 
-void sink_request_listing(const struct sink_settings *settings, struct sink_storage *storage, int64_t page, int page_size, struct http_request *ret_request)
+void sink_request_listing(const struct sink_settings *settings, struct sink_storage *storage, int64_t page, int page_size, bool oldest_first,
+                          struct http_request *ret_request)
 {
     text_clear(&storage->body);
     prepare(settings, storage, "/documents/paginated");
-    (void)text_append_format(&storage->body, "{\"page\":%lld,\"page_size\":%d,\"sort_field\":\"created_at\",\"sort_direction\":\"desc\"}",
-                             (long long)page, page_size);
+    (void)text_append_format(&storage->body, "{\"page\":%lld,\"page_size\":%d,\"sort_field\":\"created_at\",\"sort_direction\":\"%s\"}",
+                             (long long)page, page_size, oldest_first ? "asc" : "desc");
     fill(settings, storage, "POST", LISTING_ANSWER, ret_request);
 }
 

@@ -33,6 +33,22 @@ static int64_t time_of(yyjson_val *row, const char *key)
     return time_text_parse(words, strlen(words), &ms) ? ms : -1;
 }
 
+/* The fourth to the sixth digit behind the point. */
+static int rest_of(yyjson_val *row, const char *key)
+{
+    const char *point = strchr(sink_get_string(row, key), '.');
+    int rest = 0;
+
+    for (int i = 1; point != NULL && i <= 6; i++) {
+        bool is_digit = point[i] >= '0' && point[i] <= '9';
+        if (!is_digit)
+            point = "......."; /* no more of them: the rest is noughts */
+        if (i > 3)
+            rest = rest * 10 + (is_digit ? point[i] - '0' : 0);
+    }
+    return rest;
+}
+
 static void read_row(yyjson_val *value, void (*each)(void *context, const struct sink_row *row), void *context)
 {
     yyjson_val *summary = yyjson_obj_get(value, "content_summary");
@@ -46,6 +62,7 @@ static void read_row(yyjson_val *value, void (*each)(void *context, const struct
         .status = status_of(sink_get_string(value, "status")),
         .chunks = yyjson_is_uint(chunks) && yyjson_get_uint(chunks) <= INT32_MAX ? (int64_t)yyjson_get_uint(chunks) : -1,
         .created_ms = time_of(value, "created_at"),
+        .created_rest_us = rest_of(value, "created_at"),
         .updated_ms = time_of(value, "updated_at"),
         .error_words = words,
     };
@@ -106,6 +123,12 @@ void sink_read_track(const struct http_answer *answer, void (*each)(void *contex
     yyjson_doc_free(document);
 }
 
+/* "1 validation error for DocStatusResponse file_path Input should be a valid string ..": of one row, and what is wrong with it is that it has none. */
+static bool says_sourceless(const struct sink_verdict *verdict)
+{
+    return verdict->status == 500 && strstr(verdict->words, "DocStatusResponse") != NULL && strstr(verdict->words, "file_path") != NULL;
+}
+
 void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context,
                        struct sink_page *ret_page, struct sink_verdict *ret_verdict)
 {
@@ -113,7 +136,9 @@ void sink_read_listing(const struct http_answer *answer, void (*each)(void *cont
     yyjson_val *list;
 
     *ret_page = (struct sink_page){ .total = -1 };
-    if (find_documents(answer, ret_verdict, &document, &list)) {
+    if (!find_documents(answer, ret_verdict, &document, &list)) {
+        ret_page->has_sourceless = says_sourceless(ret_verdict);
+    } else {
         yyjson_val *pagination = yyjson_obj_get(yyjson_doc_get_root(document), "pagination");
         yyjson_val *has_next = yyjson_obj_get(pagination, "has_next");
         yyjson_val *total = yyjson_obj_get(pagination, "total_count");

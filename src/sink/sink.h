@@ -65,7 +65,7 @@ void sink_request_counts(const struct sink_settings *settings, struct sink_stora
 void sink_request_pipeline(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
 void sink_request_track(const struct sink_settings *settings, struct sink_storage *storage, const char *track, struct http_request *ret_request);
 void sink_request_listing(const struct sink_settings *settings, struct sink_storage *storage, int64_t page /* 1.. */, int page_size /* 10..200 */,
-                          struct http_request *ret_request); /* created_at descending */
+                          bool oldest_first, struct http_request *ret_request); /* by created_at */
 void sink_request_reprocess(const struct sink_settings *settings, struct sink_storage *storage, struct http_request *ret_request);
 
 /* DELETE /documents/delete_document: rows by the server's ids, in one call; neither files nor the model's cache. */
@@ -166,6 +166,7 @@ struct sink_row {                 /* borrowed during the callback */
     char mark[REVISION_MARK_SIZE];
     int64_t chunks;               /* -1: not told */
     int64_t created_ms;           /* the server's clock; -1: unparsable */
+    int created_rest_us;          /* and so many microseconds: rows of one insert differ in these */
     int64_t updated_ms;           /* likewise */
     const char *error_words;      /* error_msg, control characters escaped, less than 400 bytes, "" when none */
 };
@@ -178,6 +179,7 @@ struct sink_page {
     int64_t rows;                 /* in this answer */
     int64_t total;                /* in the whole listing, when this page was made; -1: not told */
     bool has_next;                /* another page follows */
+    bool has_sourceless;          /* not read: 1.4 says that a document of this page has no source, for which it answers 500 to the whole page */
 };
 void sink_read_listing(const struct http_answer *answer, void (*each)(void *context, const struct sink_row *row), void *context,
                        struct sink_page *ret_page, struct sink_verdict *ret_verdict);

@@ -60,6 +60,7 @@ enum sim_class {
     SIM_OPERATOR,    /* somebody verifies, repairs, retries dead letters, forgets memories */
     SIM_ORDERS,      /* somebody resets, forces, retries dead letters in the middle of a sync */
     SIM_CRASH,       /* we crash, before and after durable steps */
+    SIM_NAMELESS,    /* 1.4: documents without a source, so that pages with them cannot be read; somebody deletes them in the end */
     SIM_CLASSES
 };
 const char *sim_class_name(enum sim_class class);
@@ -241,6 +242,7 @@ void sim_world_plan(struct sim *sim, int hour);      /* what happens within this
 void sim_world_step(struct sim *sim);                /* the events that are due */
 int64_t sim_world_next(const struct sim *sim);       /* INT64_MAX: none */
 void sim_world_calm(struct sim *sim);                /* everything works from now on */
+void sim_delete_nameless(struct sim *sim);           /* documents without a source, those that were only accepted come later */
 void sim_control(struct sim *sim, bool is_source, const char *format, ...) MC_PRINTF(3, 4);
 
 /* ---- sim_crash.c ---- */

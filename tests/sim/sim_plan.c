@@ -12,6 +12,7 @@ static const char *const class_names[SIM_CLASSES] = {
     [SIM_FAILING] = "failing", [SIM_POISON] = "poison", [SIM_HOLLOW] = "hollow", [SIM_MALFORMED] = "malformed", [SIM_REPEATED] = "repeated",
     [SIM_CHANGES] = "changes", [SIM_DELETIONS] = "deletions", [SIM_LOST_DELETE] = "lost-delete", [SIM_FOREIGN] = "foreign", [SIM_KEY] = "key",
     [SIM_CLOCK] = "clock", [SIM_STOP] = "stop", [SIM_OPERATOR] = "operator", [SIM_ORDERS] = "orders", [SIM_CRASH] = "crash",
+    [SIM_NAMELESS] = "nameless",
 };
 
 const char *sim_class_name(enum sim_class class)

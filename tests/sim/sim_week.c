@@ -232,6 +232,7 @@ static void come_to_rest(struct sim *sim)
         inserted = sim->inserted;
         if (syncs < NEW_IN_QUIET) /* whose fault a 500 is shows only while others pass */
             sim_source_add(sim);
+        sim_delete_nameless(sim);
         sim->source_is_new = true;
         do_once(sim, DEED_SYNC_WAIT);
         sim_pass(sim, sim->now_ms + 2LL * HOUR_MS);

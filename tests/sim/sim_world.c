@@ -6,12 +6,12 @@
 #include <string.h>
 
 enum event_kind { EVENT_RESTART, EVENT_DOWN, EVENT_UP, EVENT_WIPE, EVENT_BUSY, EVENT_STATUS, EVENT_SOURCE, EVENT_CUT, EVENT_STORE, EVENT_MODEL,
-                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN, EVENT_FOREIGN_GOES, EVENT_STIR };
+                  EVENT_KEY_OFF, EVENT_KEY_ON, EVENT_CLOCK, EVENT_LOST_DELETE, EVENT_FOREIGN, EVENT_FOREIGN_GOES, EVENT_STIR, EVENT_NAMELESS };
 
 static const char *const event_names[] = {
     "LightRAG restarts", "LightRAG is away", "LightRAG is back", "LightRAG is wiped", "LightRAG is busy", "LightRAG's answers are spoilt", "the source is spoilt",
     "listings break off", "storing is slow", "the model is slow", "our key is revoked", "our key is good again", "the wall clock jumps", "deletes are lost",
-    "a stranger inserts", "a stranger deletes", "the source changes",
+    "a stranger inserts", "a stranger deletes", "the source changes", "somebody inserts without a source",
 };
 
 void sim_control(struct sim *sim, bool is_source, const char *format, ...)
@@ -84,6 +84,7 @@ void sim_world_plan(struct sim *sim, int hour)
         { SIM_FOREIGN, EVENT_FOREIGN, 8, 0, 1000 },
         { SIM_FOREIGN, EVENT_FOREIGN_GOES, 12, 0, 1000 },
         { SIM_CHANGES, EVENT_STIR, 10, 0, 0 },
+        { SIM_NAMELESS, EVENT_NAMELESS, 10, 1, 14 },
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -91,7 +92,7 @@ void sim_world_plan(struct sim *sim, int hour)
         bool happens = sim_draw(sim, name, hour * 8, 0, 99) < rows[i].percent;
         int64_t at = draw_time(sim, name, hour);
         int64_t value = sim_draw(sim, name, hour * 8 + 3, rows[i].low, rows[i].high);
-        if (!happens || !sim_has(sim, rows[i].class))
+        if (!happens || !sim_has(sim, rows[i].class) || (rows[i].kind == EVENT_NAMELESS && !sim->plan.is_14))
             continue;
         add_event(sim, at, rows[i].kind, value);
         if (rows[i].kind == EVENT_DOWN)
@@ -191,6 +192,27 @@ static void delete_foreign(struct sim *sim)
     text_done(&answer.body);
 }
 
+/* Mostly one, at times many in a row. */
+static void insert_nameless(struct sim *sim, int64_t number)
+{
+    for (int64_t i = 0; i < (number < 8 ? 1 : number) && !sim->is_down; i++) {
+        AUTO_STRING char *body = mem_format("{\"text\":\"Nobody's words %lld at %lld.\"}", (long long)i, (long long)sim->now_ms);
+        struct fake_request request = { .method = "POST", .path = "/documents/text", .api_key = "k", .body = body, .body_size = strlen(body) };
+        struct http_server_answer answer = { .status = 200 };
+        text_init(&answer.body, 0);
+        fake_lightrag_handle(sim->lightrag, sim_server_ms(sim), &request, &answer);
+        text_done(&answer.body);
+    }
+}
+
+/* The remedy, by the hand of a person. */
+void sim_delete_nameless(struct sim *sim)
+{
+    for (int64_t i = 0; i < sim->lightrag->count; i++)
+        if (sim->lightrag->docs[i].has_no_source && !sim->lightrag->docs[i].is_deleted)
+            fake_store_delete(sim->lightrag, i);
+}
+
 static void happen(struct sim *sim, const struct sim_event *event)
 {
     sim_trace(sim, "world: %s (%lld)", event_names[event->kind], (long long)event->value);
@@ -217,6 +239,7 @@ static void happen(struct sim *sim, const struct sim_event *event)
     case EVENT_FOREIGN: insert_foreign(sim, event->value); break;
     case EVENT_FOREIGN_GOES: delete_foreign(sim); break;
     case EVENT_STIR: sim_source_stir(sim); break;
+    case EVENT_NAMELESS: insert_nameless(sim, event->value); break;
     }
 }
 

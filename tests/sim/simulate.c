@@ -24,6 +24,7 @@ static const struct { uint64_t seed; const char *why; } named_seeds[] = {
     { 107572, "a text that the model refuses twice was refused once before a wipe and twice behind it: three times is dead" },
     { 370, "retrying the dead letter of a lost memory closed it: the loss was named no more" },
     { 1259, "a look-up that had begun earlier and read less was taken as proof that a memory to be removed had no row" },
+    { 112, "memories that wait for rows that cannot be read filled max_unfinished, and the queue stood behind them for ever" },
 };
 
 static void print_failure(const struct sim *sim)

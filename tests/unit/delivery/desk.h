@@ -38,6 +38,8 @@ struct desk {
     enum memory_wanted wanted[MEMORIES];  /* by seq: what the row says */
     int64_t swept_rows;
     int sweeps, whole_sweeps;
+    struct deliver_hidden hidden[8];      /* of the last sweep */
+    size_t hidden_count;
 };
 
 DESK void on_change(void *context, const struct change *change)
@@ -134,11 +136,14 @@ DESK void on_sweep_row(void *context, const struct sink_row *row)
     desk->swept_rows++;
 }
 
-DESK void on_swept(void *context, bool is_complete)
+DESK void on_swept(void *context, bool is_complete, const struct deliver_hidden *hidden, size_t hidden_count)
 {
     struct desk *desk = context;
 
     desk->sweeps++;
+    desk->hidden_count = hidden_count;
+    for (size_t i = 0; i < hidden_count && i < ARRAY_LENGTH(desk->hidden); i++)
+        desk->hidden[i] = hidden[i];
     desk->whole_sweeps += is_complete ? 1 : 0;
 }
 

@@ -138,12 +138,14 @@ static void test_track_and_listing(void **state)
     assert_string_equal(request.url, "http://127.0.0.1:9621/documents/track_status/insert_20261122_122630_070f9112");
     sink_request_track(&keyless, &storage, "a/../b?c#d e%", &request); /* from a server: one part of the path, whatever it is */
     assert_string_equal(request.url, "http://127.0.0.1:9621/documents/track_status/a%2F..%2Fb%3Fc%23d%20e%25");
-    sink_request_listing(&keyless, &storage, 12345678901, 200, &request);
+    sink_request_listing(&keyless, &storage, 12345678901, 200, false, &request);
     assert_string_equal(request.method, "POST");
     assert_string_equal(request.url, "http://127.0.0.1:9621/documents/paginated");
     assert_string_equal(request.body, "{\"page\":12345678901,\"page_size\":200,\"sort_field\":\"created_at\",\"sort_direction\":\"desc\"}");
     assert_int_equal(request.body_size, strlen(request.body));
     assert_false(request.unrepeatable);
+    sink_request_listing(&keyless, &storage, 2, 13, true, &request);
+    assert_string_equal(request.body, "{\"page\":2,\"page_size\":13,\"sort_field\":\"created_at\",\"sort_direction\":\"asc\"}");
     sink_storage_done(&storage);
 }
 

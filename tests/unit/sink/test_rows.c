@@ -20,6 +20,7 @@ struct kept_row {
     enum sink_row_dup dup;
     bool has_mark;
     int64_t chunks, created_ms, updated_ms;
+    int created_rest_us;
 };
 
 struct kept {
@@ -34,7 +35,7 @@ static void keep_row(void *context, const struct sink_row *row)
 
     kept->count++;
     *to = (struct kept_row){ .status = row->status, .dup = row->dup, .has_mark = row->has_mark, .chunks = row->chunks,
-                             .created_ms = row->created_ms, .updated_ms = row->updated_ms };
+                             .created_ms = row->created_ms, .updated_ms = row->updated_ms, .created_rest_us = row->created_rest_us };
     (void)snprintf(to->id, sizeof to->id, "%s", row->id);
     (void)snprintf(to->name, sizeof to->name, "%s", row->name);
     (void)snprintf(to->track, sizeof to->track, "%s", row->track);
@@ -162,6 +163,10 @@ static void test_chunks_and_times(void **state)
         { "\"" CREATED "\"", 1795350390070 }, { "\"2026-11-22T12:26:30.070000\"", 1795350390070 }, { "\"2026-11-22T13:26:30.07+01:00\"", 1795350390070 },
         { "\"yesterday\"", -1 }, { "\"\"", -1 }, { "null", -1 }, { "1795350390", -1 },
     };
+    static const struct { const char *time; int want; } rests[] = {
+        { "\"2026-11-22T12:26:30.070123+00:00\"", 123 }, { "\"2026-11-22T12:26:30.070009\"", 9 }, { "\"2026-11-22T12:26:30.0701+00:00\"", 100 },
+        { "\"2026-11-22T12:26:30.07+00:00\"", 0 }, { "\"2026-11-22T12:26:30Z\"", 0 }, { "\"2026-11-22T12:26:30.070123999Z\"", 123 }, { "\"x.\"", 0 }, { "null", 0 },
+    };
     char members[100];
     (void)state;
 
@@ -174,6 +179,11 @@ static void test_chunks_and_times(void **state)
         (void)snprintf(members, sizeof members, "\"created_at\":%s,\"updated_at\":%s", times[i].time, times[i].time);
         if (read_one(members).created_ms != times[i].want || read_one(members).updated_ms != times[i].want)
             fail_msg("%s: %lld", members, (long long)read_one(members).created_ms);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(rests); i++) {
+        (void)snprintf(members, sizeof members, "\"created_at\":%s", rests[i].time);
+        if (read_one(members).created_rest_us != rests[i].want)
+            fail_msg("%s: %d microseconds", members, read_one(members).created_rest_us);
     }
 }
 
@@ -252,7 +262,8 @@ static void test_listings(void **state)
         { "something that is no row", 200, "{\"documents\":[5],\"pagination\":{\"has_next\":false}}", SINK_SILENT, 1, false },
         { "an id that nobody could delete", 200, "{\"documents\":[{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}],\"pagination\":{\"has_next\":false}}", SINK_SILENT, 1, false },
         { "no list", 200, "{\"pagination\":{\"has_next\":false}}", SINK_SILENT, 0, false },
-        { "500 for the page with a row without source", 500, "{\"detail\":\"1 validation error [type=string_type, input_value=None]\"}", SINK_FAILING, 0, false },
+        { "500 for another reason", 500, "{\"detail\":\"1 validation error [type=string_type, input_value=None]\"}", SINK_FAILING, 0, false },
+        { "500 for a page with a row without source", 500, "{\"detail\":\"1 validation error for DocStatusResponse\\nfile_path\\n  Input should be a valid string [type=string_type, input_value=None, input_type=NoneType]\"}", SINK_FAILING, 0, false },
         { "refused", 422, "{\"detail\":[]}", SINK_STRANGE, 0, false },
         { "busy", 503, "", SINK_BUSY, 0, false },
     };
@@ -267,6 +278,7 @@ static void test_listings(void **state)
         if (verdict.scope != rows[i].scope || page.rows != rows[i].rows || page.has_next != rows[i].has_next)
             fail_msg("%s: scope %d, %lld rows, next %d", rows[i].why, verdict.scope, (long long)page.rows, page.has_next);
         assert_int_equal(page.total, i == 0 ? 1 : -1); /* only the first one tells */
+        assert_int_equal(page.has_sourceless, strcmp(rows[i].why, "500 for a page with a row without source") == 0);
     }
 }
 
