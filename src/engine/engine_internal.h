@@ -1,5 +1,5 @@
-/* engine_internal.h - what the files of the engine share: engine.c (life, the loop), engine_register.c (targets and streams), engine_target.c (targets: commands to requests,
- * answers to the machine), engine_names.c (from document names back to memories), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends),
+/* engine_internal.h - what the files of the engine share: engine.c (life, the loop), engine_register.c (targets and streams), engine_target.c (targets: the machine and the
+ * state), engine_calls.c (commands to requests, answers to the machine), engine_names.c (from document names back to memories), engine_pull.c and engine_coverage.c (listings), engine_run.c (runs, counts, events, ends),
  * engine_audit.c (audits), engine_verify.c (verify and forget), engine_letters.c (retry and discard), engine_import.c (dead letters of a file). */
 #ifndef MC_ENGINE_ENGINE_INTERNAL_H
 #define MC_ENGINE_ENGINE_INTERNAL_H
