@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <yyjson.h>
 
@@ -391,12 +390,9 @@ static int save_json(struct saver *saver, const char *folder, struct error *err)
 
 static char *name_aside(const char *path, int64_t now_ms)
 {
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm parts;
-    char stamp[32] = "undated";
+    char stamp[STATE_STAMP_SIZE];
 
-    if (gmtime_r(&seconds, &parts) != NULL)
-        (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &parts);
+    state_file_stamp(now_ms, stamp);
     return mem_format("%s.damaged.%s", path, stamp);
 }
 

@@ -94,14 +94,19 @@ static int find_errno(sqlite3 *db, int code)
     return found != 0 ? found : ask_file(db, SQLITE_FCNTL_FILE_POINTER);
 }
 
+void state_judge_memory(int code)
+{
+    if ((code & 0xFF) == SQLITE_NOMEM)
+        mem_end_program();
+}
+
 void state_tell(sqlite3 *db, const char *path, int code, const char *what, struct error *err)
 {
     int system_errno = find_errno(db, code);
     const struct trouble *trouble;
     char words[200];
 
-    if ((code & 0xFF) == SQLITE_NOMEM)
-        mem_end_program();
+    state_judge_memory(code);
     trouble = find_trouble(code, system_errno);
     copy_words(words, sizeof words, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code));
     if ((code & 0xFF) == SQLITE_IOERR && system_errno != 0)

@@ -1,6 +1,7 @@
 #include "state/state_internal.h"
 
 #include "base/mem.h"
+#include "base/time_text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -129,6 +130,14 @@ static bool has_log(const char *path)
     struct stat facts;
 
     return stat(log, &facts) == 0 && facts.st_size > 0;
+}
+
+void state_file_stamp(int64_t now_ms, char ret_stamp[STATE_STAMP_SIZE])
+{
+    struct time_fields time;
+
+    time_text_fields(now_ms, &time);
+    (void)snprintf(ret_stamp, STATE_STAMP_SIZE, "%04d%02d%02dT%02d%02d%02dZ", time.year, time.month, time.day, time.hour, time.minute, time.second);
 }
 
 char *state_file_saved(const char *path)

@@ -90,13 +90,12 @@ void foreign_leave_out(struct foreign *foreign, const char *place, const char *f
 yyjson_val *foreign_parse(struct foreign *foreign, const char *bytes, size_t size, const char *what, struct error *err)
 {
     size_t mark = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    yyjson_read_err problem;
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)bytes + mark, size - mark, 0, NULL, &problem); /* not in place: it is not written */
+    const char *problem;
+    size_t at;
+    yyjson_doc *doc = rows_parse_json(bytes + mark, size - mark, &problem, &at);
 
-    if (doc == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        mem_end_program();
     if (doc == NULL) {
-        (void)error_set(err, ERROR_IO, "%s is cut or no JSON: %s at byte %zu", what, problem.msg, problem.pos + mark);
+        (void)error_set(err, ERROR_IO, "%s is cut or no JSON: %s at byte %zu", what, problem, at + mark);
         return NULL;
     }
     foreign->docs = mem_grow(foreign->docs, foreign->doc_count, &foreign->doc_capacity, sizeof *foreign->docs);
@@ -161,47 +160,29 @@ static void add_id(struct foreign *foreign, const char *place, const char *field
     }
 }
 
-/* {"m1": true, ...} as Go writes its set (false: it is not in the set), or ["m1", ...]. */
-static void read_accepted(struct foreign *foreign, const char *place, yyjson_val *value, struct ids *ids)
+static const char accepted_field[] = "the list of processed memories", failed_field[] = "the list of failed memories";
+
+/* Accepted: {"m1": true, ...} as Go writes its set (false: it is not in the set), or ["m1", ...]. Failed: {"m1": "why", ...}, or [{"memory_id": "m1", ...}, ...]. */
+static void read_ids(struct foreign *foreign, const char *place, const char *field, yyjson_val *value, struct ids *ids)
 {
-    static const char field[] = "the list of processed memories";
-    yyjson_val *key, *item;
-    size_t at, size;
+    bool is_set = field == accepted_field;
+    yyjson_obj_iter members;
+    yyjson_arr_iter elements;
+    yyjson_val *each;
 
-    if (yyjson_is_obj(value)) {
-        yyjson_obj_foreach(value, at, size, key, item) {
-            if (yyjson_is_true(item))
-                add_id(foreign, place, field, at + 1, key, ids);
-            else if (!yyjson_is_false(item))
-                foreign_leave_out(foreign, place, "%s: element %zu is neither true nor false", field, at + 1);
-        }
-    } else if (yyjson_is_arr(value)) {
-        yyjson_arr_foreach(value, at, size, item) {
-            add_id(foreign, place, field, at + 1, item, ids);
-        }
-    } else if (value != NULL && !yyjson_is_null(value)) {
+    if (value != NULL && !yyjson_is_ctn(value) && !yyjson_is_null(value))
         foreign_leave_out(foreign, place, "%s is no list", field);
+    yyjson_obj_iter_init(value, &members); /* empty for what is none */
+    while ((each = yyjson_obj_iter_next(&members)) != NULL) {
+        yyjson_val *item = yyjson_obj_iter_get_val(each);
+        if (is_set && !yyjson_is_bool(item))
+            foreign_leave_out(foreign, place, "%s: element %zu is neither true nor false", field, members.idx);
+        else if (!is_set || yyjson_is_true(item))
+            add_id(foreign, place, field, members.idx, each, ids);
     }
-}
-
-/* [{"memory_id": "m1", ...}, ...], or {"m1": "why", ...}. */
-static void read_failed(struct foreign *foreign, const char *place, yyjson_val *value, struct ids *ids)
-{
-    static const char field[] = "the list of failed memories";
-    yyjson_val *key, *item;
-    size_t at, size;
-
-    if (yyjson_is_obj(value)) {
-        yyjson_obj_foreach(value, at, size, key, item) {
-            add_id(foreign, place, field, at + 1, key, ids);
-        }
-    } else if (yyjson_is_arr(value)) {
-        yyjson_arr_foreach(value, at, size, item) {
-            add_id(foreign, place, field, at + 1, yyjson_obj_get(item, "memory_id"), ids);
-        }
-    } else if (value != NULL && !yyjson_is_null(value)) {
-        foreign_leave_out(foreign, place, "%s is no list", field);
-    }
+    yyjson_arr_iter_init(value, &elements);
+    while ((each = yyjson_arr_iter_next(&elements)) != NULL)
+        add_id(foreign, place, field, elements.idx, is_set ? each : yyjson_obj_get(each, "memory_id"), ids);
 }
 
 /* The Go program never takes a memory from its failed ones, also when it was accepted later. */
@@ -218,8 +199,8 @@ void foreign_add(struct foreign *foreign, const char *place, const char *connect
 {
     struct ids ids = { 0 }, lost = { 0 };
 
-    read_accepted(foreign, place, accepted, &ids);
-    read_failed(foreign, place, failed, &lost);
+    read_ids(foreign, place, accepted_field, accepted, &ids);
+    read_ids(foreign, place, failed_field, failed, &lost);
     settle_ids(&ids);
     settle_ids(&lost);
     foreign->lists = mem_grow(foreign->lists, foreign->count, &foreign->capacity, sizeof *foreign->lists);
@@ -248,38 +229,46 @@ static void read_go(struct foreign *foreign, const char *place, yyjson_val *root
 
 /* ---- That of its design document: connectors, in them contexts ---- */
 
+static void read_contexts(struct foreign *foreign, const char *place, const char *connector, yyjson_val *contexts)
+{
+    yyjson_obj_iter each;
+    yyjson_val *name;
+
+    yyjson_obj_iter_init(contexts, &each);
+    while ((name = yyjson_obj_iter_next(&each)) != NULL) {
+        yyjson_val *context = yyjson_obj_iter_get_val(name);
+        foreign_add(foreign, place, connector, yyjson_get_str(name), yyjson_obj_get(context, "processed_memory_ids"), yyjson_obj_get(context, "failed_memory_ids"),
+                    yyjson_is_str(yyjson_obj_get(context, "last_sync_timestamp")));
+    }
+}
+
 static void read_design(struct foreign *foreign, const char *place, yyjson_val *connectors)
 {
-    yyjson_val *name, *connector, *context_name, *context;
-    size_t at, size, inner, inner_size;
+    yyjson_obj_iter each;
+    yyjson_val *name;
 
-    yyjson_obj_foreach(connectors, at, size, name, connector) {
-        yyjson_val *contexts = yyjson_obj_get(connector, "contexts");
-        if (!yyjson_is_obj(contexts) || yyjson_get_len(name) == 0)
-            foreign_leave_out(foreign, place, "connector %zu of it has no name or no contexts", at + 1);
-        yyjson_obj_foreach(contexts, inner, inner_size, context_name, context) {
-            yyjson_val *synced = yyjson_obj_get(context, "last_sync_timestamp");
-            if (yyjson_get_len(name) > 0)
-                foreign_add(foreign, place, yyjson_get_str(name), yyjson_get_str(context_name), yyjson_obj_get(context, "processed_memory_ids"),
-                            yyjson_obj_get(context, "failed_memory_ids"), yyjson_is_str(synced));
-        }
+    yyjson_obj_iter_init(connectors, &each);
+    while ((name = yyjson_obj_iter_next(&each)) != NULL) {
+        yyjson_val *contexts = yyjson_obj_get(yyjson_obj_iter_get_val(name), "contexts");
+        if (yyjson_is_obj(contexts) && yyjson_get_len(name) > 0)
+            read_contexts(foreign, place, yyjson_get_str(name), contexts);
+        else
+            foreign_leave_out(foreign, place, "connector %zu of it has no name or no contexts", each.idx);
     }
 }
 
 static void read_root(struct foreign *foreign, const char *place, yyjson_val *root)
 {
     yyjson_val *connectors = yyjson_obj_get(root, "connectors"), *item;
-    size_t at, size;
+    yyjson_arr_iter each;
 
-    if (yyjson_is_obj(connectors)) {
+    yyjson_arr_iter_init(root, &each);
+    while ((item = yyjson_arr_iter_next(&each)) != NULL)
+        read_go(foreign, place, item);
+    if (yyjson_is_obj(connectors))
         read_design(foreign, place, connectors);
-    } else if (yyjson_is_arr(root)) {
-        yyjson_arr_foreach(root, at, size, item) {
-            read_go(foreign, place, item);
-        }
-    } else {
+    else if (!yyjson_is_arr(root))
         read_go(foreign, place, root);
-    }
 }
 
 static int read_json_file(struct foreign *foreign, const char *path, struct error *err)

@@ -87,8 +87,7 @@ struct reader {
 
 static int tell_sqlite(const struct reader *reader, struct error *err)
 {
-    if (sqlite3_errcode(reader->db) == SQLITE_NOMEM)
-        mem_end_program();
+    state_judge_memory(sqlite3_errcode(reader->db));
     return error_set(err, ERROR_IO, "%s is cut or damaged; SQLite says: %s", reader->path, sqlite3_errmsg(reader->db));
 }
 

@@ -78,6 +78,8 @@ struct state {
 
 /* ---- state_error.c: macros whose value is -1, so that compilers and analysers see it ---- */
 
+/* SQLite had no memory: the program ends, as it does wherever memory is out. Other codes: nothing. */
+void state_judge_memory(int code);
 /* Tells a SQLite failure as a story with a remedy; breaks a writer. Always -1. what: "adding memory 7". */
 #define state_fail(...) (state_fail_(__VA_ARGS__), -1)
 void state_fail_(struct state *state, int code, struct error *err, const char *format, ...) MC_PRINTF(4, 5);
@@ -105,6 +107,8 @@ enum { STATE_APPLICATION_ID = 0x4D436F6E }; /* "MCon" in the header, so that a d
 enum state_file { STATE_FILE_MISSING, STATE_FILE_OURS };
 
 /* Refuses what must not be opened: a folder, a file that was cut to nothing, a log without its database. */
+enum { STATE_STAMP_SIZE = 48 };
+void state_file_stamp(int64_t now_ms, char ret_stamp[STATE_STAMP_SIZE]); /* 20231114T221320Z, for the name of what is kept */
 char *state_file_saved(const char *path); /* where a repair keeps the new state until the old one is moved aside; owned by the caller */
 int state_file_inspect(const char *path, enum state_file *ret_file, struct error *err);
 /* Is the opened file a state of ours? Reads nothing but its header. */

@@ -232,7 +232,7 @@ int state_json_write(struct state *state, struct error *err)
     (void)text_append_bytes(&inside, json->pending.data, json->pending.size);
     (void)text_append(&inside, "]");
     rows_frame(&line, inside.data, inside.size);
-    if (json->pending.overflow || inside.overflow || line.overflow)
+    if ((json->pending.overflow | inside.overflow | line.overflow) != 0)
         (void)error_set(&why, ERROR_IO, "%s: one transaction is larger than %zu bytes", path, line.maximum);
     else if (dump_write_bytes(json->fd, path, line.data, line.size, &why) == 0)
         (void)state_json_sync(json->fd, path, &why);
@@ -244,24 +244,24 @@ int state_json_write(struct state *state, struct error *err)
     return 0;
 }
 
-static int64_t ask_pages(sqlite3 *db, const char *sql)
+/* Bytes of the pages that hold something; 0 when SQLite does not say. */
+static int64_t ask_bytes(sqlite3 *db)
 {
+    static const char sql[] = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
     sqlite3_stmt *statement = NULL;
-    int64_t number = 0;
+    int64_t bytes = 0;
 
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-        number = sqlite3_column_int64(statement, 0);
+        bytes = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    return number;
+    return bytes;
 }
 
 /* The files are much larger than what they would be if they were written now: texts that were given up stand in them. A row takes twice as much in words as
  * in a page, a text about the same. */
 static bool has_much_gone(struct state *state)
 {
-    int64_t pages = ask_pages(state->db, "PRAGMA page_count") - ask_pages(state->db, "PRAGMA freelist_count");
-
-    return state->json->journal_bytes + state->json->snapshot_bytes > GONE_FACTOR * pages * ask_pages(state->db, "PRAGMA page_size");
+    return state->json->journal_bytes + state->json->snapshot_bytes > GONE_FACTOR * ask_bytes(state->db);
 }
 
 /* What the next start has to read is a snapshot and little more. */

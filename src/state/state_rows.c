@@ -2,27 +2,23 @@
 
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "state/state_internal.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
 
 /* ---- What tables there are ---- */
 
-static void copy_name(char out[32], const unsigned char *name)
+static void copy_name(char out[ROWS_NAME_SIZE], const char *name)
 {
-    size_t size = name != NULL ? strlen((const char *)name) : 0;
-
-    if (size > 31)
-        size = 31;
-    memcpy(out, name, size);
-    out[size] = '\0';
+    (void)snprintf(out, ROWS_NAME_SIZE, "%s", name);
 }
 
 static int fail(sqlite3 *db, const char *what, struct error *err)
 {
-    if (sqlite3_errcode(db) == SQLITE_NOMEM)
-        mem_end_program();
+    state_judge_memory(sqlite3_errcode(db));
     return error_set(err, ERROR_IO, "%s: SQLite says: %s", what, sqlite3_errmsg(db));
 }
 
@@ -36,9 +32,8 @@ static int describe(struct rows *rows, struct rows_table *table, struct error *e
         return fail(rows->db, "reading its columns", err);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW && table->columns < ROWS_COLUMNS) {
         int at = table->columns++;
-        const unsigned char *type = sqlite3_column_text(statement, 1);
-        copy_name(table->column[at], sqlite3_column_text(statement, 0));
-        table->is_blob[at] = type != NULL && strcmp((const char *)type, "BLOB") == 0;
+        copy_name(table->column[at], column_string(statement, 0));
+        table->is_blob[at] = strcmp(column_string(statement, 1), "BLOB") == 0;
         table->is_key[at] = sqlite3_column_int(statement, 2) > 0;
         table->keys += table->is_key[at];
     }
@@ -58,7 +53,7 @@ int rows_init(struct rows *rows, sqlite3 *db, struct error *err)
         SQLITE_OK)
         return fail(db, "reading its tables", err);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW && rows->tables < ROWS_TABLES)
-        copy_name(rows->table[rows->tables++].name, sqlite3_column_text(statement, 0));
+        copy_name(rows->table[rows->tables++].name, column_string(statement, 0));
     (void)sqlite3_finalize(statement);
     if (code != SQLITE_DONE)
         return fail(db, "reading its tables", err);
@@ -130,7 +125,7 @@ static void write_value(struct json_writer *writer, const struct rows_table *tab
 
 static void open_row(struct json_writer *writer, const char *verb, const struct rows_table *table, struct text *out)
 {
-    if (out->size > 0 && out->data[out->size - 1] == ']')
+    if (out->size > 0) /* another row */
         (void)text_append_char(out, ',');
     json_write_begin(writer, out);
     json_write_open_array(writer, NULL);
@@ -364,18 +359,22 @@ struct cell {
 
 static int read_hex(const char *hex, size_t size, struct cell *ret_cell)
 {
-    unsigned char *bytes = mem_alloc(size / 2 + 1);
+    static const char digits[] = "0123456789abcdef";
+    unsigned char *bytes;
 
-    for (size_t i = 0; i < size / 2 * 2; i++) {
-        const char *digit = memchr("0123456789abcdef", hex[i], 16);
-        if (digit == NULL || size % 2 != 0) {
+    if (size % 2 != 0)
+        return -1;
+    bytes = mem_alloc(size / 2 + 1);
+    for (size_t i = 0; i < size; i++) {
+        const char *digit = memchr(digits, hex[i], 16);
+        if (digit == NULL) {
             mem_free(bytes);
             return -1;
         }
-        bytes[i / 2] = (unsigned char)(bytes[i / 2] << 4 | (unsigned char)(strchr("0123456789abcdef", *digit) - "0123456789abcdef"));
+        bytes[i / 2] = (unsigned char)(bytes[i / 2] << 4 | (unsigned char)(digit - digits));
     }
     *ret_cell = (struct cell){ .bytes = bytes, .size = size / 2, .owned = bytes, .type = SQLITE_BLOB };
-    return size % 2 == 0 ? 0 : -1;
+    return 0;
 }
 
 static int read_cell(yyjson_val *value, bool is_blob, struct cell *ret_cell)
@@ -517,14 +516,24 @@ static int load_row(struct rows *rows, yyjson_val *row, struct error *err)
     return error_set(err, ERROR_IO, rows->takes_only_new ? "it does something else than put" : "it does something else than put, set and drop");
 }
 
-yyjson_doc *rows_parse(const char *line, size_t size)
+yyjson_doc *rows_parse_json(const char *bytes, size_t size, const char **ret_problem, size_t *ret_at)
 {
     yyjson_read_err problem = { 0 };
-    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)line, size, 0, NULL, &problem);
+    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)bytes, size, 0, NULL, &problem); /* not in place: it is not written */
 
-    if (document == NULL && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+    if (problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         mem_end_program();
+    *ret_problem = problem.msg;
+    *ret_at = problem.pos;
     return document;
+}
+
+yyjson_doc *rows_parse(const char *line, size_t size)
+{
+    const char *problem;
+    size_t at;
+
+    return rows_parse_json(line, size, &problem, &at);
 }
 
 int rows_load(struct rows *rows, yyjson_val *array, struct error *err)

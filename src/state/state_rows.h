@@ -20,12 +20,12 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-enum { ROWS_TABLES = 24, ROWS_COLUMNS = 48 };
+enum { ROWS_TABLES = 24, ROWS_COLUMNS = 48, ROWS_NAME_SIZE = 32 };
 
 struct rows_table {
-    char name[32];
+    char name[ROWS_NAME_SIZE];
     int columns, keys;
-    char column[ROWS_COLUMNS][32];
+    char column[ROWS_COLUMNS][ROWS_NAME_SIZE];
     bool is_blob[ROWS_COLUMNS];
     bool is_key[ROWS_COLUMNS];
 };
@@ -59,6 +59,8 @@ struct yyjson_val;
 struct yyjson_doc;
 /* A line as JSON, freed with yyjson_doc_free; NULL: it is none. Memory that is out ends the program: it is not the line's fault. */
 struct yyjson_doc *rows_parse(const char *line, size_t size);
+/* The same, and what is wrong where. */
+struct yyjson_doc *rows_parse_json(const char *bytes, size_t size, const char **ret_problem, size_t *ret_at);
 /* Brings the rows of a line (a JSON value that was parsed) into the database. With takes_only_new nothing that is there is replaced. 0; -1: something contradicts the schema or what is there. */
 int rows_load(struct rows *rows, struct yyjson_val *array, struct error *err);
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Version 1.
@@ -208,12 +207,9 @@ int state_schema_write_copy(sqlite3 *db, const char *path, const char *backup_pa
 
 static char *name_backup(const char *path, int version, int64_t now_ms)
 {
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm parts;
-    char stamp[32] = "undated";
+    char stamp[STATE_STAMP_SIZE];
 
-    if (gmtime_r(&seconds, &parts) != NULL)
-        (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &parts);
+    state_file_stamp(now_ms, stamp);
     return mem_format("%s.version-%d.%s.backup", path, version, stamp);
 }
 
