@@ -1,104 +1,6 @@
-/* Every call that the state makes of SQLite and of the system fails once, one after the other: it says so or goes on without, it never loses what was
- * committed, and the next opening finds a sound state or none. What a disk does wrong below SQLite is test_fault.c's. */
-#include "state_fixture.h"
-
-#include <dlfcn.h>
-#include <errno.h>
-#include "state/state_internal.h"
-
-/* ---- Calls that fail: this program's own functions stand before the libraries' ---- */
-
-enum call { CALL_PREPARE, CALL_STEP, CALL_EXEC, CALL_CLOSE, CALL_BACKUP, CALL_COPY, CALL_FSYNC, CALL_RENAME, CALL_OPENDIR, CALLS };
-
-static struct { enum call which; int countdown; bool fired; int code; int inside; } plan = { .countdown = -1 };
-
-/* Calls that the library makes of itself are left alone: it would not notice. */
-static bool fails(enum call call)
-{
-    if (plan.inside > 0 || plan.countdown < 0 || call != plan.which || plan.countdown-- > 0)
-        return false;
-    plan.fired = true;
-    return true;
-}
-
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-/* What a failure of SQLite looks like: a code, and the words that belong to it. */
-int sqlite3_prepare_v2(sqlite3 *db, const char *sql, int size, sqlite3_stmt **statement, const char **tail)
-{
-    if (!fails(CALL_PREPARE))
-        return REAL(sqlite3_prepare_v2)(db, sql, size, statement, tail);
-    *statement = NULL;
-    return plan.code;
-}
-
-int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int size, unsigned flags, sqlite3_stmt **statement, const char **tail)
-{
-    if (!fails(CALL_PREPARE))
-        return REAL(sqlite3_prepare_v3)(db, sql, size, flags, statement, tail);
-    *statement = NULL;
-    return plan.code;
-}
-
-int sqlite3_step(sqlite3_stmt *statement)
-{
-    return fails(CALL_STEP) ? plan.code : REAL(sqlite3_step)(statement);
-}
-
-int sqlite3_exec(sqlite3 *db, const char *sql, int (*row)(void *, int, char **, char **), void *context, char **words)
-{
-    int code;
-
-    if (fails(CALL_EXEC))
-        return plan.code;
-    plan.inside++;
-    code = REAL(sqlite3_exec)(db, sql, row, context, words);
-    plan.inside--;
-    return code;
-}
-
-int sqlite3_close(sqlite3 *db)
-{
-    int code = REAL(sqlite3_close)(db);
-
-    return fails(CALL_CLOSE) ? plan.code : code;
-}
-
-sqlite3_backup *sqlite3_backup_init(sqlite3 *to, const char *to_name, sqlite3 *from, const char *from_name)
-{
-    return fails(CALL_BACKUP) ? NULL : REAL(sqlite3_backup_init)(to, to_name, from, from_name);
-}
-
-int sqlite3_backup_step(sqlite3_backup *backup, int pages)
-{
-    return fails(CALL_COPY) ? plan.code : REAL(sqlite3_backup_step)(backup, pages);
-}
-
-int fsync(int fd)
-{
-    if (!fails(CALL_FSYNC))
-        return REAL(fsync)(fd);
-    errno = EIO;
-    return -1;
-}
-
-int rename(const char *from, const char *to)
-{
-    if (!fails(CALL_RENAME))
-        return REAL(rename)(from, to);
-    errno = EACCES;
-    return -1;
-}
-
-DIR *opendir(const char *path)
-{
-    DIR *(*real)(const char *) = (DIR *(*)(const char *))dlsym(RTLD_NEXT, "opendir");
-
-    if (!fails(CALL_OPENDIR))
-        return real(path);
-    errno = EMFILE;
-    return NULL;
-}
+/* Every call that the state makes of SQLite and of the system fails once (state_calls.h) while it lives: made, opened again, changed, read, upgraded; a folder of
+ * text files also while it cuts what a crash left, and begins a new generation. What a disk does wrong below SQLite is test_fault.c's. */
+#include "state_calls.h"
 
 /* ---- What is done while one of them fails ---- */
 
@@ -113,12 +15,14 @@ static bool any_connector(void *context, const struct connector_row *row) { (voi
 static bool any_alert(void *context, const struct alert_row *row) { (void)context; (void)row; return true; }
 static bool any_absence(void *context, int64_t seq, int64_t since_ms) { (void)context; (void)seq; (void)since_ms; return true; }
 
-static int open_here(bool reader, const struct migration *table, size_t count, struct state **ret_state, struct error *err)
+static bool any_name(void *context, int64_t seq, int64_t stream, struct slice id, struct slice name)
 {
-    const struct state_settings settings = { .path = fixture_path, .reader = reader, .now_ms = 1700000000000 };
-
-    return state_open_with(&settings, table, count, ret_state, err);
+    (void)context;
+    (void)seq;
+    (void)stream;
+    return id.size > 0 && name.data != NULL;
 }
+static bool any_text(void *context, int64_t seq, int64_t target, struct slice text) { (void)context; (void)seq; (void)target; return text.size > 0; }
 
 static int change(struct state *state, struct error *err)
 {
@@ -200,139 +104,179 @@ static void expect_broken(struct state *state, const struct error *first)
         assert_non_null(strstr(again.message, first->message));
 }
 
-static int use(bool reader, struct error *err)
+/* The way back. */
+static int trace(struct state *state, struct error *err)
+{
+    int64_t first_ms;
+
+    if (state_get_first_seen(state, 1, &first_ms, err) < 0 || state_each_name(state, any_name, NULL, err) < 0 || state_each_text(state, any_text, NULL, err) < 0)
+        return -1;
+    return state_each_tracked(state, "track", any_batch, NULL, err) < 0 || state_each_flown(state, 1, any_memory, NULL, err) < 0 ||
+                   state_each_letter_of(state, 1, any_letter, NULL, err) < 0
+               ? -1
+               : 0;
+}
+
+static int use(const struct work *work, bool reader, struct error *err)
 {
     struct state *state = NULL;
-    int result = open_here(reader, state_migrations, state_migration_count, &state, err);
+    int result = open_place(work, &work->here, reader, &state, err);
 
     if (result == 0 && !reader)
         result = change(state, err);
     if (result == 0)
-        result = look_up(state, err) < 0 ? -1 : list(state, err);
+        result = look_up(state, err) < 0 || list(state, err) < 0 || trace(state, err) < 0 ? -1 : 0;
     if (result < 0 && state != NULL && !reader)
         expect_broken(state, err);
     state_free(state);
     return result;
 }
 
-static int write_it(struct error *err) { return use(false, err); }
-static int read_it(struct error *err) { return use(true, err); }
+static int write_it(const struct work *work, struct error *err) { return use(work, false, err); }
+static int read_it(const struct work *work, struct error *err) { return use(work, true, err); }
 
-static int upgrade(struct error *err)
+static int open_it(const struct work *work, struct error *err)
 {
-    static const struct migration newer[] = { { STATE_SCHEMA, "" }, { STATE_SCHEMA + 1, "INSERT INTO meta VALUES('second', 1)" } };
     struct state *state = NULL;
-    int result = open_here(false, newer, ARRAY_LENGTH(newer), &state, err);
+    int result = open_place(work, &work->here, false, &state, err);
 
     state_free(state);
     return result;
 }
 
-static int in_memory(struct error *err)
+static int write_and_shorten(const struct work *work, bool at_the_end, struct error *err)
+{
+    struct state *state = NULL;
+    int result = open_place(work, &work->here, false, &state, err);
+
+    if (result == 0) {
+        state->json->snapshot_bytes = 0;
+        if (!at_the_end)
+            state->json->journal_limit = 1;
+        result = change(state, err);
+    }
+    if (result == 0) {
+        state->json->journal_bytes += 1 << 20; /* as if it had grown */
+        result = state_check(state, err); /* it ends when nobody knows which generation counts */
+    }
+    state_free(state);
+    return result;
+}
+
+static int begin_generation(const struct work *work, struct error *err) { return write_and_shorten(work, false, err); }
+static int shorten_at_the_end(const struct work *work, struct error *err) { return write_and_shorten(work, true, err); }
+
+static int in_memory(const struct work *work, struct error *err)
 {
     const struct state_settings settings = { .path = ":memory:", .now_ms = 1 };
     struct state *state = NULL;
     int result = state_open(&settings, &state, err);
 
+    (void)work;
     if (result == 0)
         result = change(state, err);
     state_free(state);
     return result;
 }
 
-/* ---- The list ---- */
+/* ---- What lies there before ---- */
 
-struct work {
-    const char *name;
-    int (*run)(struct error *err);
-    bool is_new;             /* begins without a file */
-    int64_t kept;            /* memories that were committed before */
-};
-
-static void begin(const struct work *work)
+static void fill(void)
 {
-    fixture_remove_files();
-    if (!work->is_new) {
-        struct state *state = fixture_open();
-        fixture_fill(state, work->kept);
-        state_free(state);
-    }
-}
-
-static void expect_sound(const struct work *work, enum call call, int at, bool went_well)
-{
-    struct state *state;
+    struct state *state = fixture_open();
     struct error err = { 0 };
-    struct memory_row row;
-    const struct state_settings settings = { .path = fixture_path, .now_ms = 1700000000000 };
-    int64_t seq;
 
-    if (work->run == upgrade && went_well)
-        return; /* a newer schema: this release refuses it */
-    if (state_open(&settings, &state, &err) < 0) {
-        if (work->run == upgrade && err.kind == ERROR_CONFIG && strstr(err.message, "newer release") != NULL)
-            return; /* only what came behind the upgrade failed */
-        fail_msg("%s, call %d, %d: %s", work->name, (int)call, at, err.message);
-    }
-    for (seq = 1; seq <= work->kept; seq++)
-        assert_int_equal(state_get_memory(state, seq, &row, &err), 1);
-    if (went_well && work->run == write_it)
-        assert_int_equal(state_find_memory(state, 1, slice_of("fresh"), &row, &err), 1);
+    ASSERT_WORKS(apply_target(state, &(struct target_row){ .target = 1, .name = "t", .url = "u" }, &err), err);
+    ASSERT_WORKS(apply_stream(state, 1, 1, "c", "x", &err), err);
+    fixture_fill(state, 3);
+    ASSERT_WORKS(apply_batch(state, &(struct batch_row){ .batch = 1, .target = 1, .state = BATCH_SENDING, .track = "track", .members = 1 }, &err), err);
+    ASSERT_WORKS(apply_letter(state, &(struct dead_letter){ .letter = 1, .dead_class = DEAD_STUCK, .stream = 1, .seq = 1 }, &err), err);
+    ASSERT_WORKS(state_commit(state, &err), err);
     state_free(state);
 }
 
-static int fail_each(const struct work *work, enum call call, int code)
+static void append_to_journal(const char *bytes, long cut)
 {
-    int told = 0;
+    AUTO_STRING char *path = state_json_name(fixture_path, "journal", 1, "");
+    struct stat facts;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
-    for (int at = 0; at < 2000; at++) {
-        struct error err = { 0 };
-        bool fired;
-        int result;
-        begin(work);
-        plan.which = call;
-        plan.code = code;
-        plan.fired = false;
-        plan.countdown = at;
-        result = work->run(&err);
-        plan.countdown = -1;
-        fired = plan.fired;
-        if (result < 0 && (err.kind == ERROR_NONE || err.message[0] == '\0'))
-            fail_msg("%s, call %d, %d: failed without a word", work->name, (int)call, at);
-        expect_sound(work, call, at, result == 0);
-        told += result < 0;
-        if (!fired)
-            return told;
-    }
-    fail_msg("%s: no end of calls", work->name);
-    return told;
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &facts), 0);
+    assert_int_equal(ftruncate(fd, facts.st_size - cut), 0);
+    assert_int_equal(write(fd, bytes, strlen(bytes)), strlen(bytes));
+    (void)close(fd);
 }
+
+static void fill_and_tear(void)
+{
+    fill();
+    append_to_journal("{\"crc\":\"0123", 0);
+}
+
+static void fill_and_cut_newline(void)
+{
+    fill();
+    append_to_journal("", 1);
+}
+
+/* ---- The list ---- */
+
+static struct migration newer[STATE_SCHEMA + 1] = { [STATE_SCHEMA] = { STATE_SCHEMA + 1, "CREATE TABLE second(x INTEGER PRIMARY KEY); UPDATE memories SET attempts=7" } };
+
+static const struct failure failures[] = {
+    { CALL_PREPARE, SQLITE_IOERR }, { CALL_BIND, SQLITE_TOOBIG },  { CALL_STEP, SQLITE_IOERR },      { CALL_STEP, SQLITE_FULL }, { CALL_STEP, SQLITE_CORRUPT },
+    { CALL_EXEC, SQLITE_IOERR },    { CALL_CONNECT, 0 },           { CALL_FUNCTION, SQLITE_MISUSE }, { CALL_CLOSE, SQLITE_IOERR }, { CALL_BACKUP, 0 },
+    { CALL_COPY, SQLITE_FULL },     { CALL_CONTROL, SQLITE_ERROR }, { CALL_OPEN, EMFILE },           { CALL_READ, EIO },         { CALL_WRITE, ENOSPC },
+    { CALL_WRITE, 0 },              { CALL_READ, EINTR },             { CALL_WRITE, EINTR },          { CALL_SEEK, EIO },            { CALL_TRUNCATE, EIO },           { CALL_SHUT, EIO },         { CALL_FSYNC, EIO },
+    { CALL_RENAME, EACCES },        { CALL_LINK, EPERM },          { CALL_OPENDIR, EMFILE },
+};
+
+/* The rest is what every writer does. */
+static const struct failure folder_failures[] = {
+    { CALL_EXEC, SQLITE_IOERR }, { CALL_FUNCTION, SQLITE_MISUSE }, { CALL_OPEN, EMFILE },  { CALL_READ, EIO },      { CALL_WRITE, ENOSPC }, { CALL_WRITE, 0 }, { CALL_SEEK, EIO },
+    { CALL_TRUNCATE, EIO },      { CALL_SHUT, EIO },               { CALL_FSYNC, EIO },    { CALL_RENAME, EACCES }, { CALL_LINK, EPERM },   { CALL_OPENDIR, EMFILE },
+};
 
 static void test_every_call_fails_once(void **unused)
 {
-    static const struct work works[] = {
-        { "a new state", write_it, true, 0 },  { "an old one", write_it, false, 3 },    { "a reader", read_it, false, 3 },
-        { "an upgrade", upgrade, false, 3 },   { "one in memory", in_memory, true, 0 },
-    };
-    static const struct { enum call call; int code; } calls[] = {
-        { CALL_PREPARE, SQLITE_IOERR }, { CALL_PREPARE, SQLITE_ERROR }, { CALL_STEP, SQLITE_IOERR }, { CALL_STEP, SQLITE_FULL },   { CALL_STEP, SQLITE_CORRUPT },
-        { CALL_EXEC, SQLITE_IOERR },    { CALL_CLOSE, SQLITE_IOERR }, { CALL_BACKUP, 0 },        { CALL_COPY, SQLITE_FULL },
-        { CALL_FSYNC, 0 },              { CALL_RENAME, 0 },             { CALL_OPENDIR, 0 },
+    const struct place here = { fixture_backend(), fixture_path };
+    const struct work works[] = {
+        { .name = "a new state", .here = here, .run = write_it },
+        { .name = "an old one", .here = here, .prepare = fill, .run = write_it },
+        { .name = "a reader", .here = here, .prepare = fill, .run = read_it },
+        { .name = "an upgrade", .here = here, .prepare = fill, .run = open_it, .table = newer, .count = ARRAY_LENGTH(newer) },
+        { .name = "one in memory", .run = in_memory },
     };
 
     (void)unused;
-    for (size_t i = 0; i < ARRAY_LENGTH(works); i++)
-        for (size_t k = 0; k < ARRAY_LENGTH(calls); k++)
-            (void)fail_each(&works[i], calls[k].call, calls[k].code);
-    assert_true(fail_each(&works[1], CALL_STEP, SQLITE_IOERR) > 20);
-    assert_true(fail_each(&works[3], CALL_COPY, SQLITE_FULL) > 0);
+    memcpy(newer, state_migrations, STATE_SCHEMA * sizeof *newer);
+    fail_all(works, ARRAY_LENGTH(works), failures, ARRAY_LENGTH(failures));
+}
+
+static void test_every_call_of_a_folder(void **unused)
+{
+    const struct place here = { STATE_JSON, fixture_path };
+    const struct work works[] = {
+        { .name = "a line that a crash cut", .here = here, .prepare = fill_and_tear, .run = open_it },
+        { .name = "a newline that is missing", .here = here, .prepare = fill_and_cut_newline, .run = write_it },
+        { .name = "a new generation", .here = here, .prepare = fill, .run = begin_generation },
+        { .name = "a new generation at the end", .here = here, .prepare = fill, .run = shorten_at_the_end },
+    };
+
+    (void)unused;
+    if (fixture_backend() == STATE_JSON)
+        fail_all(works, ARRAY_LENGTH(works), folder_failures, ARRAY_LENGTH(folder_failures));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_every_call_fails_once),
+        STATE_TEST(test_every_call_of_a_folder),
     };
+    const struct log_settings quiet = { .level = LOG_OFF, .with_console = true };
 
+    (void)log_open(&quiet, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,14 @@ static void test_shapes(void **unused)
         { "several in one file", "[{\"connector_id\":\"a\",\"processed_ids\":[\"x\"]},{\"connector_id\":\"b\",\"processed_ids\":[\"y\"]}]", "a/=x!0*0 b/=y!0*0", "", 0 },
         { "the design document", "{\"connectors\":{\"a\":{\"contexts\":{\"c\":{\"processed_memory_ids\":[\"m1\"],\"failed_memory_ids\":{\"m1\":\"x\",\"m2\":\"y\"}},\"d\":{}}}}}",
           "a/c=m1!1*0 a/d=!0*0", "", 0 },
+        { "it says when it synced", "{\"connectors\":{\"a\":{\"contexts\":{\"c\":{\"last_sync_timestamp\":\"2025-12-20T09:14:05Z\"},\"d\":{\"last_sync_timestamp\":null}}}}}", "a/c=!0*1 a/d=!0*0", "", 0 },
+        { "a connector without a name", "{\"connectors\":{\"\":{\"contexts\":{\"c\":{}}},\"a\":{\"contexts\":{\"c\":{}}}}}", "a/c=!0*0", "connector 1 of it has no name", 1 },
+        { "contexts that are none", "{\"connectors\":{\"b\":{\"contexts\":[]},\"d\":7,\"a\":{\"contexts\":{\"c\":7}}}}", "a/c=!0*0", "no contexts", 2 },
+        { "a byte order mark", "\xEF\xBB\xBF{\"connector_id\":\"a\",\"processed_ids\":[\"m1\"]}", "a/=m1!0*0", "", 0 },
+        { "room before it", " \t\r\n[{\"connector_id\":\"a\",\"processed_ids\":[\"m1\"]}]", "a/=m1!0*0", "", 0 },
+        { "lists of nothing", "[{\"connector_id\":\"a\",\"processed_ids\":[],\"failed_items\":{}},{\"connector_id\":\"b\",\"processed_ids\":{},\"failed_items\":null}]", "a/=!0*0 b/=!0*0", "", 0 },
+        { "a name that is none", "[{\"connector_id\":7,\"processed_ids\":[]},{\"connector_id\":\"\",\"processed_ids\":[]},7,{\"connector_id\":\"a\",\"failed_items\":[]}]", "a/=!0*0", "no connector_id", 3 },
+        { "fewer than no runs", "{\"connector_id\":\"a\",\"processed_ids\":[],\"total_sync_count\":-4}", "a/=!0*0", "", 0 },
         { "ids are bytes", "{\"connector_id\":\"a\",\"processed_ids\":[\"\\u00e9\",\"e\",\"a b/c\"]}", "a/=a b/c,e,\xC3\xA9!0*0", "", 0 },
         { "prefixes are others", "{\"connector_id\":\"a\",\"processed_ids\":[\"m11\",\"m1\",\"m\"]}", "a/=m,m1,m11!0*0", "", 0 },
         { "elements that are none", "{\"connector_id\":\"a\",\"processed_ids\":{\"m1\":1,\"\":true,\"m2\":true},\"failed_items\":[7]}", "a/=m2!0*0", "element 1 is neither", 3 },
@@ -105,6 +113,164 @@ static void test_a_list_of_every_length_of_ids(void **unused)
         assert_int_equal(foreign.lists[0].count, sizes[i] <= MEMORY_ID_MAXIMUM);
         assert_int_equal(foreign.bad, sizes[i] > MEMORY_ID_MAXIMUM);
     }
+}
+
+/* ---- What is none ---- */
+
+/* -1: refused. */
+static int shape_of(const char *path, struct error *err)
+{
+    enum foreign_shape shape = FOREIGN_EXPORT;
+
+    *err = (struct error){ 0 };
+    return foreign_recognise(path, &shape, err) < 0 ? -1 : (int)shape;
+}
+
+static void test_what_a_file_is(void **unused)
+{
+    static const char header[100] = "SQLite format 3";
+    static const struct { const char *why, *bytes; size_t size; enum foreign_shape shape; } rows[] = {
+        { "nothing", "", 0, FOREIGN_EXPORT },
+        { "room", " \n", 2, FOREIGN_EXPORT },
+        { "words", "hello", 5, FOREIGN_EXPORT },
+        { "one of our lines", "{\"crc\":\"00000000\"", 17, FOREIGN_EXPORT },
+        { "the beginning of one", "{\"cr", 4, FOREIGN_JSON },
+        { "a mark and no more", "\xEF\xBB\xBF", 3, FOREIGN_EXPORT },
+        { "half a mark", "\xEF\xBB{", 3, FOREIGN_EXPORT },
+        { "a list", "[]", 2, FOREIGN_JSON },
+        { "a database", header, sizeof header, FOREIGN_SQLITE },
+        { "the beginning of a database", header, 16, FOREIGN_SQLITE },
+        { "less than the beginning", header, 15, FOREIGN_EXPORT },
+    };
+    struct error err;
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        put(rows[i].bytes, rows[i].size);
+        if (shape_of(fixture_path, &err) != (int)rows[i].shape)
+            fail_msg("%s: %s", rows[i].why, err.message);
+    }
+    assert_int_equal(shape_of("/dev/null/none", &err), -1);
+    assert_int_equal(shape_of("/dev/null", &err), FOREIGN_EXPORT); /* a pipe or the like, which cannot be read twice */
+    assert_int_equal(shape_of(fixture_folder, &err), FOREIGN_JSON);
+    for (int backend = 0; backend < 2; backend++) { /* ours */
+        const struct state_settings settings = { .backend = backend == 0 ? STATE_SQLITE : STATE_JSON, .path = fixture_path, .now_ms = 1 };
+        struct state *state = NULL;
+        fixture_remove_files();
+        ASSERT_WORKS(state_open(&settings, &state, &err), err);
+        state_free(state);
+        assert_int_equal(shape_of(fixture_path, &err), -1);
+        assert_non_null(strstr(err.message, "state export"));
+    }
+}
+
+static void expect_refused(const char *why, const char *path, enum foreign_shape shape, const char *words)
+{
+    AUTO_DONE(foreign) struct foreign foreign = { 0 };
+    struct error err = { 0 };
+
+    assert_int_equal(foreign_read(&foreign, path, shape, &err), -1);
+    if (strstr(err.message, words) == NULL)
+        fail_msg("%s: %s", why, err.message);
+}
+
+static void test_json_that_is_refused(void **unused)
+{
+    static const struct { const char *why, *json, *words; } rows[] = {
+        { "nothing", "", "is empty: it was cut" },
+        { "no JSON", "{", "is cut or no JSON" },
+        { "a mark and no JSON", "\xEF\xBB\xBF{", "at byte 4" },
+        { "a list of nothing", "[]", "no connector of the Go program" },
+        { "connectors that are none", "{\"connectors\":{}}", "no connector of the Go program" },
+        { "another file", "{\"name\":1}", "no connector of the Go program" },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        put(rows[i].json, strlen(rows[i].json));
+        expect_refused(rows[i].why, fixture_path, FOREIGN_JSON, rows[i].words);
+    }
+    fixture_remove_files();
+    expect_refused("a file that is not there", fixture_path, FOREIGN_JSON, "no such file");
+    expect_refused("an empty folder", fixture_folder, FOREIGN_JSON, "a folder without JSON files");
+    put("{", 1);
+    expect_refused("a folder of other files", fixture_folder, FOREIGN_JSON, "a folder without JSON files");
+}
+
+/* Of a folder each JSON file is one of theirs; one that is bad is left out with its name, the others are read in the order of theirs. */
+static void test_a_folder(void **unused)
+{
+    static const struct { const char *name, *bytes; } files[] = {
+        { "b.json", "{\"connector_id\":\"b\",\"processed_ids\":[\"m2\"]}" }, { "a.json", "{\"connector_id\":\"a\",\"processed_ids\":[\"m1\"]}" },
+        { ".json", "{}" }, { "notes", "{}" }, { "c.json", "" }, { "d.json.bak", "{}" },
+    };
+    struct told told = { 0 };
+    AUTO_DONE(foreign) struct foreign foreign = { .tell = tell, .context = &told };
+    AUTO_DONE(text) struct text lists = { 0 };
+    struct error err = { 0 };
+
+    (void)unused;
+    text_init(&lists, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        AUTO_STRING char *path = mem_format("%s/%s", fixture_folder, files[i].name);
+        int fd = open(path, O_WRONLY | O_CREAT, 0600);
+        assert_int_equal(write(fd, files[i].bytes, strlen(files[i].bytes)), strlen(files[i].bytes));
+        (void)close(fd);
+    }
+    {
+        AUTO_STRING char *folder = mem_format("%s/e.json", fixture_folder);
+        assert_int_equal(mkdir(folder, 0700), 0);
+    }
+    ASSERT_WORKS(foreign_read(&foreign, fixture_folder, FOREIGN_JSON, &err), err);
+    write_lists(&foreign, &lists);
+    assert_string_equal(lists.data, "a/=m1!0*0 b/=m2!0*0");
+    assert_int_equal(told.count, 2);
+    assert_non_null(strstr(told.all, "c.json: is empty"));
+    assert_non_null(strstr(told.all, "e.json: is a folder"));
+}
+
+/* Tables of an older or newer form, and rows that say nothing. */
+static void test_databases(void **unused)
+{
+    static const struct { const char *why, *sql, *lists, *words; int bad; } rows[] = {
+        { "as the Go program makes it", "CREATE TABLE sync_states(connector_id, context_id, processed_ids, failed_items, total_sync_count);"
+          "INSERT INTO sync_states VALUES('a', 'c', '{\"m1\":true}', '[{\"memory_id\":\"m2\"}]', 3)", "a/c=m1!1*3", "", 0 },
+        { "nothing but what is needed", "CREATE TABLE sync_states(connector_id, processed_ids); INSERT INTO sync_states VALUES('a', '[\"m1\"]')", "a/=m1!0*0", "", 0 },
+        { "lists that are not there", "CREATE TABLE sync_states(connector_id, processed_ids, failed_items); INSERT INTO sync_states VALUES('a', NULL, '')", "a/=!0*0", "", 0 },
+        { "rows without a name", "CREATE TABLE sync_states(connector_id, processed_ids); INSERT INTO sync_states VALUES(NULL, '[]'), ('', '[]'), ('a', '[\"m1\"]')", "a/=m1!0*0", "no connector_id", 2 },
+        { "lists that are no JSON", "CREATE TABLE sync_states(connector_id, processed_ids, failed_items); INSERT INTO sync_states VALUES('a', '[', ''), ('b', '[]', '{'), ('c', '[\"m1\"]', '')",
+          "c/=m1!0*0", "no JSON", 2 },
+        { "no rows", "CREATE TABLE sync_states(connector_id, processed_ids)", NULL, "no connector of the Go program", 0 },
+        { "only numbers", "CREATE TABLE sync_states(connector_id, processed_count)", NULL, "and not which", 0 },
+        { "no names", "CREATE TABLE sync_states(processed_ids)", NULL, "not of the Go program", 0 },
+        { "another database", "CREATE TABLE other(x)", NULL, "not of the Go program", 0 },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct told told = { 0 };
+        AUTO_DONE(foreign) struct foreign foreign = { .tell = tell, .context = &told };
+        AUTO_DONE(text) struct text lists = { 0 };
+        sqlite3 *db = NULL;
+        struct error err = { 0 };
+
+        fixture_remove_files();
+        text_init(&lists, 0);
+        assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, rows[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        (void)sqlite3_close(db);
+        if (rows[i].lists == NULL) {
+            expect_refused(rows[i].why, fixture_path, FOREIGN_SQLITE, rows[i].words);
+            continue;
+        }
+        (void)(i % 2 == 0 ? unsetenv("TMPDIR") : setenv("TMPDIR", i % 3 == 0 ? "" : fixture_folder, 1));
+        ASSERT_WORKS(foreign_read(&foreign, fixture_path, FOREIGN_SQLITE, &err), err);
+        write_lists(&foreign, &lists);
+        if (strcmp(lists.data, rows[i].lists) != 0 || told.count != rows[i].bad || strstr(told.all, rows[i].words) == NULL)
+            fail_msg("%s: %s, told %s", rows[i].why, lists.data, told.all);
+    }
+    fixture_remove_files();
+    expect_refused("a database that is not there", fixture_path, FOREIGN_SQLITE, "");
 }
 
 /* ---- Damage ---- */
@@ -213,6 +379,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STATE_TEST(test_shapes),
         STATE_TEST(test_a_list_of_every_length_of_ids),
+        STATE_TEST(test_what_a_file_is),
+        STATE_TEST(test_json_that_is_refused),
+        STATE_TEST(test_a_folder),
+        STATE_TEST(test_databases),
         STATE_TEST(test_a_damaged_database),
         STATE_TEST(test_a_damaged_file),
     };

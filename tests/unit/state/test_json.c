@@ -486,6 +486,55 @@ static void test_a_reader_while_generations_come_and_go(void **unused)
     assert_int_equal(status, 0);
 }
 
+/* At the end a new generation begins when the next start would read much that it does not need. */
+static void test_shortening_at_the_end(void **unused)
+{
+    static const struct { const char *why; int64_t journal, snapshot; bool shortens; } rows[] = {
+        { "a small journal is left", 100 << 10, 0, false },
+        { "a large one beside a small snapshot goes", 300 << 10, 1 << 20, true },
+        { "one beside a large snapshot stays", 300 << 10, 2 << 20, false },
+        { "unless nearly all of both is gone by now", 300 << 10, 64 << 20, true },
+    };
+    AUTO_STRING char *next = name_of("snapshot", 2);
+    AUTO_STRING char *words = mem_alloc((1 << 20) + 1);
+
+    (void)unused;
+    memset(words, 'x', 1 << 20);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct state *state;
+        struct error err = { 0 };
+        struct memory_row row = memory_of(1, 1, "m1", MEMORY_QUEUED, 1 << 20);
+
+        fixture_remove_files();
+        state = open_json();
+        ASSERT_WORKS(apply_memory(state, &row, words, &err), err);
+        ASSERT_WORKS(state_commit(state, &err), err);
+        state->json->journal_bytes = rows[i].journal;
+        state->json->snapshot_bytes = rows[i].snapshot;
+        state_free(state);
+        if ((access(next, F_OK) == 0) != rows[i].shortens)
+            fail_msg("%s", rows[i].why);
+        state_free(open_json());
+    }
+}
+
+/* Larger than a line may be: told, and nothing of it is there. */
+static void test_a_transaction_that_is_too_large(void **unused)
+{
+    struct state *state = open_json();
+    struct memory_row row = memory_of(1, 1, "m1", MEMORY_QUEUED, 4);
+    struct error err = { 0 };
+
+    (void)unused;
+    state->json->pending.maximum = 200;
+    assert_true(apply_memory(state, &row, "text", &err) < 0 || state_commit(state, &err) < 0);
+    assert_true(err.message[0] != '\0');
+    state_free(state);
+    state = open_json();
+    assert_int_equal(state_get_memory(state, 1, &row, &err), 0);
+    state_free(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +546,8 @@ int main(void)
         STATE_TEST(test_flips_and_cuts),
         STATE_TEST(test_an_older_schema),
         STATE_TEST(test_what_is_refused),
+        STATE_TEST(test_shortening_at_the_end),
+        STATE_TEST(test_a_transaction_that_is_too_large),
         STATE_TEST(test_readers_beside_the_writer),
         STATE_TEST(test_a_reader_while_generations_come_and_go),
     };
