@@ -182,14 +182,15 @@ def sync(world):
 
 def tail(world):
     def follow(program):
-        process = program.start("tail", "--json-lines", "--limit", "2")
+        process = program.start("tail", "--json-lines", "--limit", "12")
         try:  # it may not follow yet when the first run begins
             wait_until(lambda: program.run("trigger", "life", "--wait").returncode == 3 and process.poll() is not None, message="tail does not follow")
             out, _ = process.communicate(timeout=60 * SLOW)
         finally:
             process.kill()
         return out
-    return {"--json-lines": json.loads(with_service(world, follow).splitlines()[0])}
+    events = [json.loads(line) for line in with_service(world, follow).splitlines()]  # the first may be of a run under way
+    return {"--json-lines": next(event for event in events if event["type"] == "run.started")}
 
 
 def transform(world):
