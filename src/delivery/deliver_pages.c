@@ -338,14 +338,19 @@ int64_t deliver_reach(int64_t first_sent_server_ms)
     return first_sent_server_ms > 0 ? first_sent_server_ms - LOOK_MARGIN_MS : INT64_MIN;
 }
 
+/* What lies beyond all times stays there. */
 int64_t deliver_us(int64_t ms)
 {
-    return ms == INT64_MIN || ms == INT64_MAX ? ms : ms * 1000;
+    if (ms > INT64_MAX / 1000 - 1)
+        return INT64_MAX;
+    return ms < INT64_MIN / 1000 ? INT64_MIN : ms * 1000;
 }
 
 int64_t deliver_created_us(const struct sink_row *row)
 {
-    return row->created_ms < 0 ? -1 : row->created_ms * 1000 + row->created_rest_us;
+    int64_t us = row->created_ms < 0 ? -1 : deliver_us(row->created_ms);
+
+    return us < 0 || us == INT64_MAX ? us : us + row->created_rest_us;
 }
 
 bool deliver_hides(const struct deliver_hidden *hidden, int64_t since_ms)
