@@ -184,6 +184,39 @@ void client_print_json(struct cli *cli, const char *kind, yyjson_val *root)
     cli_end_json(cli, &writer);
 }
 
+/* One page. ret_cursor: of the next; NULL: it was the last one; owned by the caller. */
+static int each_of_page(struct cli *cli, const char *cursor, int (*each)(void *context, const char *id, struct error *err), void *context, char **ret_cursor, struct error *err)
+{
+    AUTO_DONE(client_answer) struct client_answer answer = { 0 };
+    AUTO_STRING char *path = mem_format("/api/v1/connectors?limit=200%s%s", cursor != NULL ? "&cursor=" : "", cursor != NULL ? cursor : "");
+    yyjson_arr_iter iter;
+    yyjson_val *row;
+    int result = client_call(cli, "GET", path, NULL, NULL, &answer, err);
+
+    *ret_cursor = NULL;
+    iter = yyjson_arr_iter_with(yyjson_obj_get(answer.root, "connectors"));
+    while (result == 0 && (row = yyjson_arr_iter_next(&iter)) != NULL)
+        result = each(context, client_text(row, "connector"), err);
+    if (result == 0 && client_text(answer.root, "next_cursor")[0] != '\0')
+        *ret_cursor = mem_copy_string(client_text(answer.root, "next_cursor"));
+    return result;
+}
+
+int client_each_connector(struct cli *cli, int (*each)(void *context, const char *id, struct error *err), void *context, struct error *err)
+{
+    char *cursor = NULL;
+    int result;
+
+    do {
+        char *next;
+        result = each_of_page(cli, cursor, each, context, &next, err);
+        mem_free(cursor);
+        cursor = next;
+    } while (result == 0 && cursor != NULL);
+    mem_free(cursor);
+    return result;
+}
+
 /* ---- Runs ---- */
 
 static const char status_path[] = "/api/v1/connectors/%s/status";

@@ -25,6 +25,9 @@ int client_call(struct cli *cli, const char *method, const char *path, const cha
 int client_call_within(struct cli *cli, int64_t timeout_ms, const char *method, const char *path, const char *name, const char *body, struct client_answer *ret_answer,
                        struct error *err);
 
+/* The ids of all connectors that the service has, those made by API among them; until each says -1. */
+int client_each_connector(struct cli *cli, int (*each)(void *context, const char *id, struct error *err), void *context, struct error *err);
+
 /* Members of an answer; missing: "", -1, false. */
 const char *client_text(yyjson_val *object, const char *key);
 int64_t client_integer(yyjson_val *object, const char *key);

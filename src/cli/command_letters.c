@@ -212,17 +212,23 @@ static void say_count(struct cli *cli, bool is_retry, int64_t count, const char 
         (void)text_append_format(&cli->out, "%lld %s.\n", (long long)count, is_retry ? what : "discarded");
     }
 }
-/* The service holds the state: it is told, connector by connector. */
-static int hand_over(struct cli *cli, bool is_retry, const struct letter_filter *filter, struct error *err)
-{
-    AUTO_DONE(text) struct text body = { 0 };
-    struct json_writer writer;
-    int64_t count = 0;
 
-    if (!cli->config->api.enabled)
-        return cli_fail(cli, err);
-    text_init(&body, 0);
-    json_write_begin(&writer, &body);
+/* What the service is asked to do, of each connector. */
+struct handing {
+    struct cli *cli;
+    bool is_retry;
+    const struct letter_filter *filter;
+    struct text body;
+    int64_t count;
+};
+
+static void make_body(struct handing *handing)
+{
+    const struct letter_filter *filter = handing->filter;
+    struct json_writer writer;
+
+    text_init(&handing->body, 0);
+    json_write_begin(&writer, &handing->body);
     json_write_open_object(&writer, NULL);
     if (filter->dead_class != 0)
         json_write_string(&writer, "class", dead_class_name((enum dead_class)filter->dead_class));
@@ -233,17 +239,37 @@ static int hand_over(struct cli *cli, bool is_retry, const struct letter_filter 
     if (filter->dead_class == 0 && filter->memory_id.size == 0 && filter->since_ms == 0)
         json_write_bool(&writer, "all", true);
     json_write_close(&writer);
-    for (size_t i = 0; i < cli->config->engine.connector_count; i++) {
-        AUTO_DONE(client_answer) struct client_answer answer = { 0 };
-        struct error why = { 0 };
-        const char *id = cli->config->engine.connectors[i].id;
-        if (filter->connector != NULL && strcmp(filter->connector, id) != 0)
-            continue;
-        if (client_call(cli, "POST", is_retry ? "/api/v1/connectors/%s/dead-letters/retry" : "/api/v1/connectors/%s/dead-letters/discard", id, body.data, &answer, &why) < 0)
-            return cli_fail(cli, why.kind == ERROR_UNREACHABLE ? err : &why); /* somebody else holds it */
-        count += client_integer(answer.root, is_retry ? "retried" : "discarded");
-    }
-    say_count(cli, is_retry, count, "are being looked up by the service, and sent where absent");
+}
+
+static int hand_one(void *context, const char *connector, struct error *err)
+{
+    AUTO_DONE(client_answer) struct client_answer answer = { 0 };
+    struct handing *handing = context;
+
+    if (handing->filter->connector != NULL && strcmp(handing->filter->connector, connector) != 0)
+        return 0;
+    if (client_call(handing->cli, "POST", handing->is_retry ? "/api/v1/connectors/%s/dead-letters/retry" : "/api/v1/connectors/%s/dead-letters/discard", connector,
+                    handing->body.data, &answer, err) < 0)
+        return -1;
+    handing->count += client_integer(answer.root, handing->is_retry ? "retried" : "discarded");
+    return 0;
+}
+
+/* The service holds the state: it is told, connector by connector, also of those that were made by API. */
+static int hand_over(struct cli *cli, bool is_retry, const struct letter_filter *filter, struct error *err)
+{
+    struct handing handing = { .cli = cli, .is_retry = is_retry, .filter = filter };
+    struct error why = { 0 };
+    int result;
+
+    if (!cli->config->api.enabled)
+        return cli_fail(cli, err);
+    make_body(&handing);
+    result = client_each_connector(cli, hand_one, &handing, &why);
+    text_done(&handing.body);
+    if (result < 0)
+        return cli_fail(cli, why.kind == ERROR_UNREACHABLE ? err : &why); /* somebody else holds it */
+    say_count(cli, is_retry, handing.count, "are being looked up by the service, and sent where absent");
     return 0;
 }
 

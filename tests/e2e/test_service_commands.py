@@ -157,3 +157,15 @@ def test_list_and_status_tell_the_plan(program, service):
     assert "paused until" in program.run("status", check=0).stdout
     assert running.end() == 0
     assert program.json("list", check=0)["connectors"][0]["state"] == "paused"  # also while nobody serves
+
+
+def test_dead_letters_of_connectors_made_by_api(program, service):
+    """They stand in no configuration file, and are decided about like the others."""
+    program.source.control(memories=memories(2) + [17])
+    running = service()
+    http(running.url + "/api/v1/connectors", {"id": "made", "context_id": "another", "ingestion": {"query_range": "all"}}, headers={"X-API-Key": KEY})
+    for name in ("life", "made"):
+        program.run("trigger", name, "--wait", check=3)
+    assert [running.get(f"/connectors/{name}/status")["dead_letters"] for name in ("life", "made")] == [{"malformed": 1}] * 2
+    assert program.json("dead-letters", "discard", "--class", "malformed", "--yes", check=0)["count"] == 2
+    assert [running.get(f"/connectors/{name}/status")["dead_letters"] for name in ("life", "made")] == [{}] * 2
