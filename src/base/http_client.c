@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -137,34 +136,6 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
     return size;
 }
 
-/* curl calls it when the connection stands (TLS included) and before the first byte of the request, also when it repeats a request over
- * a new connection. */
-static int on_ready(void *context, char *their_address, char *our_address, int their_port, int our_port)
-{
-    struct transfer *transfer = context;
-
-    (void)their_address;
-    (void)our_address;
-    (void)their_port;
-    (void)our_port;
-    transfer->was_ready = true;
-    transfer->active_mono = clock_monotonic_ms();
-    return CURL_PREREQFUNC_OK;
-}
-
-/* As curl would, but what the system says is kept. */
-static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct transfer *transfer = context;
-    int made = socket(address->family, address->socktype, address->protocol);
-
-    (void)purpose;
-    if (made >= 0)
-        return made;
-    transfer->socket_errno = errno;
-    return CURL_SOCKET_BAD;
-}
-
 /* ---- Starting ---- */
 
 static struct transfer *find_transfer(struct http_client *client, http_id id)
@@ -204,9 +175,9 @@ static void set_fixed_options(struct transfer *transfer)
     SET_OPTION(easy, CURLOPT_WRITEDATA, transfer);
     SET_OPTION(easy, CURLOPT_HEADERFUNCTION, on_header);
     SET_OPTION(easy, CURLOPT_HEADERDATA, transfer);
-    SET_OPTION(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    SET_OPTION(easy, CURLOPT_OPENSOCKETFUNCTION, http_client_on_socket);
     SET_OPTION(easy, CURLOPT_OPENSOCKETDATA, transfer);
-    SET_OPTION(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    SET_OPTION(easy, CURLOPT_PREREQFUNCTION, http_client_on_ready);
     SET_OPTION(easy, CURLOPT_PREREQDATA, transfer);
     SET_OPTION(easy, CURLOPT_USERAGENT, "memory-connector");
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -260,13 +231,15 @@ static void set_trust(struct transfer *transfer, const struct http_trust *trust)
     const struct http_client *client = transfer->client;
     CURL *easy = transfer->easy;
     bool insecure = trust != NULL && trust->insecure;
+    bool has_proxy = trust != NULL && trust->proxy != NULL && !trust->public_only;
     bool is_private = trust != NULL && trust->ca_file != NULL && trust->ca_file[0] != '\0';
 
     SET_OPTION(easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
     SET_OPTION(easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
     SET_OPTION(easy, CURLOPT_CAINFO, is_private ? trust->ca_file : client->ca_file);
     SET_OPTION(easy, CURLOPT_CAPATH, is_private ? NULL : client->ca_folder);
-    SET_OPTION(easy, CURLOPT_PROXY, trust != NULL && trust->proxy != NULL ? trust->proxy : "");
+    SET_OPTION(easy, CURLOPT_PROXY, has_proxy ? trust->proxy : "");
+    http_client_set_reach(transfer, trust);
 }
 
 static void set_method(CURL *easy, const struct http_request *request)
@@ -287,14 +260,15 @@ static void set_method(CURL *easy, const struct http_request *request)
 static void set_request_options(struct transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
+    bool is_alone = request->unrepeatable || (request->trust != NULL && request->trust->public_only);
     int64_t connect_ms = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
 
     SET_OPTION(easy, CURLOPT_URL, request->url);
     set_method(easy, request);
     SET_OPTION(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms < INT_MAX ? connect_ms : INT_MAX));
     SET_OPTION(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX));
-    SET_OPTION(easy, CURLOPT_FRESH_CONNECT, request->unrepeatable ? 1L : 0L);
-    SET_OPTION(easy, CURLOPT_FORBID_REUSE, request->unrepeatable ? 1L : 0L);
+    SET_OPTION(easy, CURLOPT_FRESH_CONNECT, is_alone ? 1L : 0L);
+    SET_OPTION(easy, CURLOPT_FORBID_REUSE, is_alone ? 1L : 0L);
     SET_OPTION(easy, CURLOPT_CERTINFO, request->wants_certificate ? 1L : 0L);
     set_trust(transfer, request->trust);
     set_headers(transfer, request);
@@ -647,6 +621,7 @@ void http_client_free(struct http_client *client)
         curl_slist_free_all(transfer->headers);
         text_done(&transfer->body);
         text_done(&transfer->pending);
+        mem_free(transfer->networks);
         mem_free(transfer);
     }
     (void)curl_multi_cleanup(client->multi);

@@ -56,6 +56,8 @@ enum http_stage http_client_judge_stage(const struct transfer *transfer)
 {
     if (transfer->was_ready)
         return HTTP_STAGE_READY;
+    if (http_client_is_forbidden(transfer))
+        return HTTP_STAGE_CONNECTION; /* a name was found, and nothing was sent, whatever stood */
     if (is_tls_code(transfer->code) || took_time(transfer, CURLINFO_CONNECT_TIME_T))
         return HTTP_STAGE_TLS;
     return transfer->code == CURLE_COULDNT_CONNECT || took_time(transfer, CURLINFO_NAMELOOKUP_TIME_T) ? HTTP_STAGE_CONNECTION : HTTP_STAGE_NAME;
@@ -150,7 +152,10 @@ static void describe_connecting(const struct transfer *transfer, const char *ser
     long cause = 0;
 
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &cause);
-    if (transfer->code == CURLE_COULDNT_CONNECT && (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
+    if (http_client_is_forbidden(transfer))
+        (void)snprintf(words, room, "the address %s is not public: an endpoint given by API may not lead there (api.inline_networks lists exceptions)",
+                       transfer->forbidden);
+    else if (transfer->code == CURLE_COULDNT_CONNECT && (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
         (void)snprintf(words, room, "no connection to %s can be made here: %s (raise the limit, ulimit -n)", server, strerror(transfer->socket_errno));
     else if (transfer->code == CURLE_COULDNT_CONNECT && transfer->socket_errno != 0)
         (void)snprintf(words, room, "no connection to %s can be made here: %s", server, strerror(transfer->socket_errno));

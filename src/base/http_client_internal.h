@@ -1,11 +1,13 @@
-/* http_client_internal.h - what the three files about curl share: the transfers (http_client.c), how they end and in which words
- * (http_client_end.c); URLs stand apart (http_client_url.c). Nothing else of ours sees curl. */
+/* http_client_internal.h - what the files about curl share: the transfers (http_client.c), which addresses they may reach
+ * (http_client_reach.c), how they end and in which words (http_client_end.c); URLs stand apart (http_client_url.c). Nothing else of ours sees curl. */
 #ifndef MC_BASE_HTTP_CLIENT_INTERNAL_H
 #define MC_BASE_HTTP_CLIENT_INTERNAL_H
 
+#include "base/address.h"
 #include "base/http_client.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 
 enum {
     HTTP_CONNECT_TIMEOUT_MS = 10 * 1000,
@@ -29,6 +31,11 @@ struct transfer {
     size_t pending_at;
     int64_t received;            /* bytes of the body after decoding, taken from curl */
 
+    bool public_only;            /* a copy of the trust's: the sockets of this transfer go by it to its very end */
+    struct address_network *networks;
+    size_t network_count, network_capacity;
+    char forbidden[INET6_ADDRSTRLEN]; /* the first address that was refused; "": none */
+
     int64_t headers_size;
     int status;                  /* of the last head that began */
     char retry_after[64], date[64], content_type[200], location[1000], new_token[4096];
@@ -46,6 +53,11 @@ struct transfer {
     bool is_too_large, is_headers_too_large, is_stalled;
     char error[CURL_ERROR_SIZE];
 };
+
+void http_client_set_reach(struct transfer *transfer, const struct http_trust *trust); /* trust: NULL: everywhere */
+curl_socket_t http_client_on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address);
+int http_client_on_ready(void *context, char *their_address, char *our_address, int their_port, int our_port);
+bool http_client_is_forbidden(const struct transfer *transfer); /* it ended because it was not to reach what it led to */
 
 enum http_end http_client_judge_end(const struct transfer *transfer);
 bool http_client_is_tls_failure(const struct transfer *transfer);

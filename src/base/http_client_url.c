@@ -1,6 +1,7 @@
 /* http_client_url.c - URLs, judged by the same parser that connects. */
 #include "base/http_client.h"
 
+#include "base/address.h"
 #include "base/mem.h"
 
 #include <curl/curl.h>
@@ -100,6 +101,62 @@ bool http_url_is_loopback(const char *url)
     curl_free(host);
     curl_url_cleanup(parsed);
     return is_loopback;
+}
+
+static bool is_allowed(const char *address, const char *const *networks, size_t count)
+{
+    struct sockaddr_storage parsed;
+    struct address_network network;
+
+    if (!address_parse(address, &parsed) || address_is_public((const struct sockaddr *)&parsed))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (address_parse_network(networks[i], &network) && address_is_in((const struct sockaddr *)&parsed, &network, 1))
+            return true;
+    return false;
+}
+
+static bool is_localhost(const char *host)
+{
+    static const char name[] = "localhost";
+    size_t length = strlen(host);
+    size_t own = sizeof name - 1;
+
+    return length >= own && strcasecmp(host + length - own, name) == 0 && (length == own || host[length - own - 1] == '.'); /* RFC 6761 */
+}
+
+/* curl has written IPv4 addresses in their usual way, but not those with a dot behind or with %31; the system reads them, too. */
+static bool is_host_allowed(char *host, const char *const *networks, size_t count)
+{
+    char address[INET_ADDRSTRLEN];
+    size_t length = strlen(host);
+    struct in_addr number;
+
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        return is_allowed(host + 1, networks, count);
+    }
+    if (length > 1 && host[length - 1] == '.')
+        host[length - 1] = '\0';
+    if (is_localhost(host))
+        return is_allowed("127.0.0.1", networks, count) || is_allowed("::1", networks, count);
+    if (inet_aton(host, &number) == 0 || inet_ntop(AF_INET, &number, address, sizeof address) == NULL)
+        return true; /* a name: where it leads is seen when the connection is made */
+    return is_allowed(address, networks, count);
+}
+
+bool http_url_is_forbidden(const char *url, const char *const *networks, size_t count)
+{
+    CURLU *parsed = new_url();
+    char *host = NULL;
+    bool is_forbidden = false;
+
+    if (checked(curl_url_set(parsed, CURLUPART_URL, url, 0)) == CURLUE_OK &&
+        checked(curl_url_get(parsed, CURLUPART_HOST, &host, CURLU_URLDECODE)) == CURLUE_OK)
+        is_forbidden = !is_host_allowed(host, networks, networks != NULL ? count : 0);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return is_forbidden;
 }
 
 const char *http_client_version(void)
