@@ -64,7 +64,7 @@ struct engine_connector {
 };
 
 struct engine_settings {
-    const struct engine_target *targets;
+    const struct engine_target *targets; /* name NULL: a free place of a service */
     size_t target_count;
     const struct engine_source *sources;
     size_t source_count;

@@ -195,6 +195,10 @@ struct stream_run *engine_find_stream(struct engine *engine, int64_t stream);
 struct stream_run *engine_find_context(struct engine *engine, size_t connector, const char *context);
 /* All targets and streams of the settings, and the streams that only the state knows. */
 int engine_register(struct engine *engine, bool may_write, struct error *err);
+/* A target that was put into the settings since; streams that the state knows of it are its own again. */
+int engine_add_target(struct engine *engine, size_t index, struct error *err);
+/* Stops it, at a turn's beginning: as if the program had ended for it. What was sent is in the state. */
+void engine_drop_target(struct engine *engine, size_t index);
 /* A connector that was added to the settings since, or changed. */
 int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
 /* What it fed is nobody's now; followed all the same. */

@@ -138,6 +138,33 @@ static int register_stream(struct engine *engine, size_t connector_index, const 
     return 0;
 }
 
+int engine_add_target(struct engine *engine, size_t index, struct error *err)
+{
+    struct target_run *target = &engine->targets[index];
+
+    if (register_target(engine, target, true, err) < 0)
+        return -1;
+    for (size_t i = 0; i < engine->stream_count; i++) {
+        struct stream_run *stream = engine->streams[i];
+        if (stream->row.target != target->row.target)
+            continue;
+        stream->target = target;
+        target->queued += stream->queued;
+    }
+    return 0;
+}
+
+void engine_drop_target(struct engine *engine, size_t index)
+{
+    struct target_run *target = &engine->targets[index];
+
+    target_done(target);
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i]->target == target)
+            engine->streams[i]->target = NULL;
+    *target = (struct target_run){ .engine = engine, .index = index };
+}
+
 int engine_register_connector(struct engine *engine, size_t connector, struct error *err)
 {
     for (size_t k = 0; k < engine->settings->connectors[connector].context_count; k++)
@@ -225,7 +252,7 @@ int engine_register(struct engine *engine, bool may_write, struct error *err)
     const struct engine_settings *settings = engine->settings;
 
     for (size_t i = 0; i < settings->target_count; i++)
-        if (register_target(engine, &engine->targets[i], may_write, err) < 0)
+        if (settings->targets[i].name != NULL && register_target(engine, &engine->targets[i], may_write, err) < 0)
             return -1;
     for (size_t i = 0; i < settings->connector_count; i++)
         for (size_t k = 0; k < settings->connectors[i].context_count; k++)

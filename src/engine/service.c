@@ -70,17 +70,32 @@ static void plan_place(struct place *place, const struct job_row *job)
     place->job = scheduler_add(service->scheduler, &settings, job != NULL ? &facts : NULL, service_now(service));
 }
 
+/* The engine's side of a place whose connector stands in the settings now. */
+static int start_place(const struct place *place, struct error *err)
+{
+    struct engine *engine = place->service->engine;
+
+    if (engine->request == NULL) /* engine_begin does it for all */
+        return 0;
+    if (engine_register_connector(engine, place->index, err) < 0)
+        return -1;
+    return engine_start_target(engine, place->connector.engine.target, err);
+}
+
 int service_add_place(struct service *service, struct service_connector *connector, const struct job_row *job, struct place **ret_place, struct error *err)
 {
     struct place *place = free_place(service);
 
+    if (endpoints_take(service, connector, err) < 0)
+        return -1;
     place->is_used = true;
     place->connector = *connector;
     place->version = connector->version > 0 ? connector->version : 1;
     service->connectors[place->index] = connector->engine;
-    if (service->engine->request != NULL && (engine_register_connector(service->engine, place->index, err) < 0 ||
-                                             engine_start_target(service->engine, connector->engine.target, err) < 0)) {
+    if (start_place(place, err) < 0) {
+        endpoints_give_back(service, connector);
         place->is_used = false;
+        memset(&place->connector, 0, sizeof place->connector); /* it stays the caller's */
         memset(&service->connectors[place->index], 0, sizeof service->connectors[place->index]);
         return -1;
     }
@@ -119,12 +134,17 @@ void service_change_place(struct place *place, struct service_connector *connect
     struct error err = { 0 };
 
     engine_release_connector(service->engine, place->index);
+    if (endpoints_take(service, connector, &err) < 0) {
+        engine_break(service->engine, &err);
+        return;
+    }
     service->connectors[place->index] = connector->engine;
     old = swap_connector(place, connector);
     settings = job_settings(place);
     scheduler_change(place->job, &settings, service_now(service)); /* compares with the old zone */
+    endpoints_leave(service, &old);
     free_connector(&old);
-    if (engine_register_connector(service->engine, place->index, &err) < 0 || engine_start_target(service->engine, connector->engine.target, &err) < 0)
+    if (start_place(place, &err) < 0)
         engine_break(service->engine, &err);
     board_describe(place);
     board_plan(place);
@@ -142,6 +162,7 @@ void service_remove_place(struct place *place)
     place->is_used = place->is_asked = false;
     memset(&place->before, 0, sizeof place->before);
     old = swap_connector(place, &nobody);
+    endpoints_leave(service, &old);
     free_connector(&old);
 }
 
@@ -457,6 +478,7 @@ static void on_turn(void *owner)
     service_answer_orders(service);
     tell_events(service);
     if (!engine_is_stopping(engine)) {
+        endpoints_sweep(service);
         service_alerts_deliver(service);
         service_clean(service);
     }
@@ -500,6 +522,7 @@ int service_new(const struct service_settings *settings, const struct world *wor
     service->engine_settings = *settings->engine;
     service->engine_settings.connectors = NULL;
     service->engine_settings.connector_count = 0;
+    endpoints_init(service);
     (void)pthread_mutex_init(&service->order_mutex, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -545,6 +568,7 @@ void service_free(struct service *service)
     mem_free(service->events);
     mem_free(service->places);
     mem_free(service->connectors);
+    endpoints_done(service);
     board_done(service);
     (void)pthread_cond_destroy(&service->order_done);
     (void)pthread_mutex_destroy(&service->order_mutex);

@@ -22,6 +22,8 @@
  * over with a successful order (or service_new) and keeps an older one until nothing uses it. */
 struct service_connector {
     struct engine_connector engine;
+    const struct engine_source *own_source; /* instead of engine.source: one that it brings along; from owner. NULL: engine.source counts */
+    const struct engine_target *own_target; /* likewise */
     bool enabled;                    /* false: it is shown, and never runs */
     bool is_from_file;               /* only the file may change it */
     struct schedule schedule;
@@ -30,6 +32,7 @@ struct service_connector {
     int64_t catch_up_ms, jitter_ms;
     int64_t version;                 /* of one from the state; else 1 */
     const char *definition;          /* its settings as JSON, normalised, without secrets */
+    const char *stored;              /* the same with its secrets: for the state, and nobody else. NULL: definition */
     const char *schedule_words;      /* "every 15 minutes" */
     const char *description;
     void *owner;
@@ -50,6 +53,7 @@ struct service_settings {
     int max_concurrent;                       /* runs at once */
     int64_t job_timeout_ms;
     bool without_scheduler;                   /* nothing runs by schedule; triggers do */
+    size_t endpoint_maximum;                  /* sources, and targets, that connectors may bring along */
     struct bus *bus;                          /* events go there */
     const struct alert_settings *alerts;      /* engine/alerts.h; NULL: nobody is told of troubles */
     const struct service_cleanup *cleanup;    /* NULL: nothing is removed by itself */
@@ -182,9 +186,14 @@ void service_read(struct service *service, struct service_board *ret_board);
 bool service_find(struct service *service, const char *id, struct connector_board *ret_board);
 /* The next connector in order of ids behind after ("": the first). false: no more. */
 bool service_next(struct service *service, const char *after, struct connector_board *ret_board);
-/* Targets by index; false: no more. */
+/* Targets by index; false: no more. An empty name: a place for one that a connector brings along. */
 bool service_target(struct service *service, size_t index, struct target_board *ret_board);
 /* The definition, to be freed by the caller; NULL: no such connector. */
 char *service_definition(struct service *service, const char *id, int64_t *ret_version, bool *ret_is_from_file);
+/* As it is stored, with its secrets: to test its servers, and to keep what was not sent again. */
+char *service_stored_definition(struct service *service, const char *id);
+
+/* Would both fetch from one source and send to one server? They must not share a context then. Two names of one address are one server. */
+bool service_is_same_way(const struct engine_settings *settings, const struct service_connector *one, const struct service_connector *other);
 
 #endif

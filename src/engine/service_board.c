@@ -6,17 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static void lock(struct service *service) { (void)pthread_mutex_lock(&service->board_mutex); }
+static void unlock(struct service *service) { (void)pthread_mutex_unlock(&service->board_mutex); }
+
 void board_init(struct service *service)
 {
-    size_t count = service->settings.engine->target_count;
+    size_t count = service->engine_settings.target_count;
 
     (void)pthread_mutex_init(&service->board_mutex, NULL);
     service->targets = mem_alloc_array(count > 0 ? count : 1, sizeof *service->targets);
-    for (size_t i = 0; i < count; i++) {
-        (void)snprintf(service->targets[i].name, sizeof service->targets[i].name, "%s", service->settings.engine->targets[i].name);
-        (void)snprintf(service->targets[i].url, sizeof service->targets[i].url, "%s", service->settings.engine->targets[i].sink.url);
-        (void)snprintf(service->targets[i].condition, sizeof service->targets[i].condition, "unknown");
-    }
+    for (size_t i = 0; i < service->first_target; i++)
+        board_name_target(service, i);
     service->board.started_ms = world_wall_ms(service->world);
     service->board.scheduler_is_on = !service->settings.without_scheduler;
 }
@@ -28,8 +28,27 @@ void board_done(struct service *service)
     (void)pthread_mutex_destroy(&service->board_mutex);
 }
 
-static void lock(struct service *service) { (void)pthread_mutex_lock(&service->board_mutex); }
-static void unlock(struct service *service) { (void)pthread_mutex_unlock(&service->board_mutex); }
+/* ---- Which targets there are ---- */
+
+void board_name_target(struct service *service, size_t index)
+{
+    const struct engine_target *target = &service->engine_settings.targets[index];
+    struct target_board *board = &service->targets[index];
+
+    lock(service);
+    memset(board, 0, sizeof *board);
+    (void)snprintf(board->name, sizeof board->name, "%s", target->name);
+    (void)snprintf(board->url, sizeof board->url, "%s", target->sink.url);
+    (void)snprintf(board->condition, sizeof board->condition, "unknown");
+    unlock(service);
+}
+
+void board_clear_target(struct service *service, size_t index)
+{
+    lock(service);
+    memset(&service->targets[index], 0, sizeof service->targets[index]);
+    unlock(service);
+}
 
 /* ---- Order of ids ---- */
 
@@ -99,8 +118,8 @@ void board_describe(struct place *place)
     lock(service);
     (void)snprintf(board->description, sizeof board->description, "%s", connector->description != NULL ? connector->description : "");
     (void)snprintf(board->schedule_words, sizeof board->schedule_words, "%s", connector->schedule_words != NULL ? connector->schedule_words : "");
-    (void)snprintf(board->source, sizeof board->source, "%s", service->settings.engine->sources[connector->engine.source].name);
-    (void)snprintf(board->target, sizeof board->target, "%s", service->settings.engine->targets[connector->engine.target].name);
+    (void)snprintf(board->source, sizeof board->source, "%s", service->engine_settings.sources[connector->engine.source].name);
+    (void)snprintf(board->target, sizeof board->target, "%s", service->engine_settings.targets[connector->engine.target].name);
     board->version = place->version;
     board->enabled = connector->enabled;
     board->is_from_file = connector->is_from_file;
@@ -311,7 +330,7 @@ bool service_next(struct service *service, const char *after, struct connector_b
 
 bool service_target(struct service *service, size_t index, struct target_board *ret_board)
 {
-    if (index >= service->settings.engine->target_count)
+    if (index >= service->engine_settings.target_count)
         return false;
     lock(service);
     *ret_board = service->targets[index];
@@ -332,6 +351,22 @@ char *service_definition(struct service *service, const char *id, int64_t *ret_v
         definition = mem_copy_string(place->connector.definition != NULL ? place->connector.definition : "{}");
         *ret_version = place->version;
         *ret_is_from_file = place->connector.is_from_file;
+    }
+    unlock(service);
+    return definition;
+}
+
+char *service_stored_definition(struct service *service, const char *id)
+{
+    char *definition = NULL;
+    bool is_there;
+    size_t at;
+
+    lock(service);
+    at = find_sorted(service, id, &is_there);
+    if (is_there) {
+        const struct service_connector *connector = &service->sorted[at]->connector;
+        definition = mem_copy_string(connector->stored != NULL ? connector->stored : connector->definition != NULL ? connector->definition : "{}");
     }
     unlock(service);
     return definition;

@@ -42,9 +42,20 @@ struct waiting_event {
     struct text json;
 };
 
+/* A target that no connector names any more, and whom its strings belong to. */
+struct left_target {
+    bool is_left;
+    void *owner;
+    void (*owner_free)(void *owner);
+};
+
 struct service {
     struct service_settings settings;
-    struct engine_settings engine_settings; /* connectors: one per place */
+    struct engine_settings engine_settings; /* connectors: one per place; targets and sources: those of settings, then endpoint_maximum places (name NULL: free) */
+    struct engine_target *target_places;
+    struct engine_source *source_places;
+    size_t first_target, first_source;      /* of the places that are not the settings' */
+    struct left_target *left;               /* of each such target */
     struct engine_connector *connectors;
     size_t connector_capacity;
     const struct world *world;
@@ -92,6 +103,18 @@ void service_remove_place(struct place *place);
 void service_event(struct service *service, enum bus_kind kind, const char *connector, void (*write)(struct json_writer *writer, const void *context),
                    const void *context);
 
+/* ---- service_endpoints.c ---- */
+void endpoints_init(struct service *service);
+void endpoints_done(struct service *service);
+bool endpoints_have_room(const struct service *service, const struct service_connector *fresh);
+/* Its servers get places, and engine.source and engine.target their indexes. What stood there under the same name is stopped. */
+int endpoints_take(struct service *service, struct service_connector *connector, struct error *err);
+/* What was just taken; its strings stay the caller's. */
+void endpoints_give_back(struct service *service, const struct service_connector *connector);
+/* The connector is gone or has other servers. A target that still has something on its way takes over old's owner. */
+void endpoints_leave(struct service *service, struct service_connector *old);
+void endpoints_sweep(struct service *service);       /* places of targets where nothing is left to do become free */
+
 /* ---- service_orders.c ---- */
 void service_take_orders(struct service *service);   /* carries out what waits; the answers are held back ... */
 void service_answer_orders(struct service *service); /* ... until they are durable, or the state has failed */
@@ -123,5 +146,7 @@ void board_last_success(struct place *place, int64_t finished_ms);
 void board_failures(struct place *place, int64_t failures);
 void board_missed(struct place *place, enum scheduler_miss why, int64_t count);
 void board_look_at_targets(struct service *service);
+void board_name_target(struct service *service, size_t index);
+void board_clear_target(struct service *service, size_t index);
 
 #endif

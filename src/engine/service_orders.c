@@ -167,12 +167,19 @@ static void cancel(struct place *place, struct order *order)
 
 /* ---- Connectors ---- */
 
-/* Two names of one address are one server. */
-static bool is_same_target(const struct service *service, size_t one, size_t other)
+static const char *source_name(const struct engine_settings *settings, const struct service_connector *connector)
 {
-    const struct engine_target *targets = service->settings.engine->targets;
+    return connector->own_source != NULL ? connector->own_source->name : settings->sources[connector->engine.source].name;
+}
 
-    return one == other || strcmp(targets[one].sink.url, targets[other].sink.url) == 0;
+static const char *target_url(const struct engine_settings *settings, const struct service_connector *connector)
+{
+    return connector->own_target != NULL ? connector->own_target->sink.url : settings->targets[connector->engine.target].sink.url;
+}
+
+bool service_is_same_way(const struct engine_settings *settings, const struct service_connector *one, const struct service_connector *other)
+{
+    return strcmp(source_name(settings, one), source_name(settings, other)) == 0 && strcmp(target_url(settings, one), target_url(settings, other)) == 0;
 }
 
 /* Two enabled connectors would fetch and send the same. */
@@ -181,7 +188,7 @@ static const struct place *find_rival(const struct service *service, const struc
     for (size_t i = 0; i < service->place_count && fresh->enabled; i++) {
         const struct place *place = service->places[i];
         const struct engine_connector *other = &place->connector.engine;
-        if (!place->is_used || place == self || !place->connector.enabled || other->source != fresh->engine.source || !is_same_target(service, other->target, fresh->engine.target))
+        if (!place->is_used || place == self || !place->connector.enabled || !service_is_same_way(&service->engine_settings, &place->connector, fresh))
             continue;
         for (size_t a = 0; a < fresh->engine.context_count; a++)
             for (size_t b = 0; b < other->context_count; b++)
@@ -203,9 +210,18 @@ static bool has_rival(const struct service *service, const struct place *self, s
     return rival != NULL;
 }
 
+static bool lacks_room(const struct service *service, struct order *order)
+{
+    if (endpoints_have_room(service, &order->fresh))
+        return false;
+    refuse(order, ORDER_CONFLICT, "connectors bring along as many servers as this service takes (%zu): name those that several use in the configuration",
+           service->settings.endpoint_maximum);
+    return true;
+}
+
 static void store(struct service *service, const struct service_connector *connector, int64_t version)
 {
-    const struct connector_row row = { .id = connector->engine.id, .definition = connector->definition, .version = version,
+    const struct connector_row row = { .id = connector->engine.id, .definition = connector->stored != NULL ? connector->stored : connector->definition, .version = version,
                                        .changed_ms = service->engine->now.wall_ms };
 
     engine_apply(service->engine, &(struct change){ .kind = CHANGE_CONNECTOR, .connector = &row });
@@ -220,7 +236,7 @@ static void create(struct service *service, struct order *order)
         refuse(order, ORDER_CONFLICT, "there is a connector %s already", order->fresh.engine.id);
         return;
     }
-    if (has_rival(service, NULL, order))
+    if (has_rival(service, NULL, order) || lacks_room(service, order))
         return;
     order->fresh.version = 1;
     order->fresh.is_from_file = false;
@@ -253,7 +269,7 @@ static bool may_change(const struct place *place, struct order *order)
 
 static void replace(struct place *place, struct order *order)
 {
-    if (!may_change(place, order) || has_rival(place->service, place, order))
+    if (!may_change(place, order) || has_rival(place->service, place, order) || lacks_room(place->service, order))
         return;
     order->fresh.is_from_file = false;
     service_change_place(place, &order->fresh);

@@ -1,0 +1,164 @@
+/* service_endpoints.c - servers that connectors bring along. They stand behind those of the settings, at places that are made once and never move: the
+ * engine's targets are pointed to, and an index stays what it is.
+ *
+ * A target whose connector is gone, or points elsewhere now, stays until nothing of it is on its way. Then its place is free. What it had sent when the
+ * program ends before that is known to the state, like what was sent to a target that the configuration named once. */
+#include "engine/service_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+void endpoints_init(struct service *service)
+{
+    const struct engine_settings *settings = service->settings.engine;
+    size_t more = service->settings.endpoint_maximum;
+
+    service->first_target = settings->target_count;
+    service->first_source = settings->source_count;
+    service->target_places = mem_alloc_array(settings->target_count + more + 1, sizeof *service->target_places);
+    service->source_places = mem_alloc_array(settings->source_count + more + 1, sizeof *service->source_places);
+    service->left = mem_alloc_array(more + 1, sizeof *service->left);
+    if (settings->target_count > 0)
+        memcpy(service->target_places, settings->targets, settings->target_count * sizeof *settings->targets);
+    if (settings->source_count > 0)
+        memcpy(service->source_places, settings->sources, settings->source_count * sizeof *settings->sources);
+    service->engine_settings.targets = service->target_places;
+    service->engine_settings.target_count += more;
+    service->engine_settings.sources = service->source_places;
+    service->engine_settings.source_count += more;
+}
+
+/* After the engine is gone. */
+void endpoints_done(struct service *service)
+{
+    for (size_t i = 0; service->left != NULL && i < service->settings.endpoint_maximum; i++)
+        if (service->left[i].owner_free != NULL)
+            service->left[i].owner_free(service->left[i].owner);
+    mem_free(service->left);
+    mem_free(service->target_places);
+    mem_free(service->source_places);
+}
+
+/* ---- Which place ---- */
+
+/* SIZE_MAX: none is free. A target's place that bears its name already is its own: two machines must never work at one row of the state. */
+static size_t find_target(const struct service *service, const char *name)
+{
+    size_t free_place = SIZE_MAX;
+
+    for (size_t i = service->first_target; i < service->engine_settings.target_count; i++) {
+        const char *other = service->target_places[i].name;
+        if (other == NULL)
+            free_place = free_place == SIZE_MAX ? i : free_place;
+        else if (strcmp(other, name) == 0)
+            return i;
+    }
+    return free_place;
+}
+
+static size_t find_source(const struct service *service)
+{
+    for (size_t i = service->first_source; i < service->engine_settings.source_count; i++)
+        if (service->source_places[i].name == NULL)
+            return i;
+    return SIZE_MAX;
+}
+
+bool endpoints_have_room(const struct service *service, const struct service_connector *fresh)
+{
+    return (fresh->own_target == NULL || find_target(service, fresh->own_target->name) != SIZE_MAX) &&
+           (fresh->own_source == NULL || find_source(service) != SIZE_MAX);
+}
+
+/* ---- Taking and leaving ---- */
+
+static void clear_target(struct service *service, size_t index)
+{
+    struct left_target *left = &service->left[index - service->first_target];
+
+    engine_drop_target(service->engine, index);
+    board_clear_target(service, index);
+    service->target_places[index] = (struct engine_target){ .name = NULL };
+    if (left->owner_free != NULL)
+        left->owner_free(left->owner);
+    *left = (struct left_target){ .owner_free = NULL };
+}
+
+static int take_target(struct service *service, const struct engine_target *target, size_t *ret_index, struct error *err)
+{
+    size_t index = find_target(service, target->name);
+
+    if (index == SIZE_MAX)
+        return error_set(err, ERROR_FAILED, "there is no place for target %s", target->name);
+    if (service->target_places[index].name != NULL)
+        clear_target(service, index); /* what it had sent is taken up again as after a restart */
+    service->target_places[index] = *target;
+    board_name_target(service, index);
+    *ret_index = index;
+    if (service->engine->request == NULL || engine_add_target(service->engine, index, err) == 0)
+        return 0;
+    clear_target(service, index); /* the strings stay the caller's */
+    return -1;
+}
+
+int endpoints_take(struct service *service, struct service_connector *connector, struct error *err)
+{
+    size_t source = connector->own_source != NULL ? find_source(service) : connector->engine.source;
+
+    if (source == SIZE_MAX)
+        return error_set(err, ERROR_FAILED, "there is no place for source %s", connector->own_source->name);
+    if (connector->own_target != NULL && take_target(service, connector->own_target, &connector->engine.target, err) < 0)
+        return -1;
+    if (connector->own_source != NULL)
+        service->source_places[source] = *connector->own_source;
+    connector->engine.source = source;
+    return 0;
+}
+
+void endpoints_give_back(struct service *service, const struct service_connector *connector)
+{
+    if (connector->own_source != NULL)
+        service->source_places[connector->engine.source] = (struct engine_source){ .name = NULL };
+    if (connector->own_target != NULL)
+        clear_target(service, connector->engine.target);
+}
+
+void endpoints_leave(struct service *service, struct service_connector *old)
+{
+    size_t index = old->engine.target;
+
+    if (old->own_source != NULL)
+        service->source_places[old->engine.source] = (struct engine_source){ .name = NULL };
+    /* Its successor may have taken over the place. */
+    if (old->own_target == NULL || service->target_places[index].name != old->own_target->name)
+        return;
+    service->left[index - service->first_target] = (struct left_target){ .owner = old->owner, .owner_free = old->owner_free, .is_left = true };
+    old->owner = NULL; /* the place has it now */
+    old->owner_free = NULL;
+}
+
+/* ---- What is left ---- */
+
+static bool is_at_rest(const struct target_run *target)
+{
+    struct deliver_summary summary;
+
+    if (target->deliver == NULL)
+        return true;
+    deliver_summarise(target->deliver, &summary);
+    return target->queued == 0 && target->pending_count == 0 && summary.not_stored == 0 && summary.stored == 0 && summary.removing == 0 &&
+           summary.requests_in_flight == 0;
+}
+
+void endpoints_sweep(struct service *service)
+{
+    for (size_t i = 0; i < service->settings.endpoint_maximum; i++) {
+        size_t index = service->first_target + i;
+        if (!service->left[i].is_left || !is_at_rest(&service->engine->targets[index]) || state_has_uncommitted(service->state))
+            continue;
+        log_info("engine", "", "nothing of target %s is on its way any more: it is forgotten", service->target_places[index].name);
+        clear_target(service, index);
+    }
+}
