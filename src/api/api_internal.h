@@ -255,6 +255,8 @@ void api_write_schema(struct json_writer *writer, const char *key, const struct 
 /* ---- handle_connectors.c ---- */
 enum { API_TAG_SIZE = 48 };
 const char *api_find_connector(struct api_request *request, struct api_answer *answer, struct connector_board *ret_board); /* NULL: 404 is in the answer */
+/* The servers that it brought along: own_source, own_target; to be given back by config_connector_release. */
+void api_read_own(struct api_request *request, const char *id, struct service_connector *ret_connector);
 void api_connector_tag(int64_t version, const char *definition, char ret_tag[API_TAG_SIZE]);
 void api_write_connector(struct api_answer *answer, int status, const char *definition, bool is_from_file);
 

@@ -51,7 +51,7 @@ const struct api_route api_routes[] = {
     { .method = "POST", .path = PREFIX "/connectors", .operation = "createConnector", .tag = "connectors", .handle = handle_create, .access = API_WRITE,
       .is_slow = true, .body = API_MUST_BODY, .body_schema = "ConnectorSettings", .summary = "Make one",
       .help = "With the settings that stand under connectors: in the configuration file. It is kept in the state, survives a restart, and runs on its schedule. "
-              "It may name only sources and targets of the configuration.",
+              "It names sources and targets of the configuration; where api.allow_inline_endpoints is set there, it may bring its own along (memory_api, lightrag).",
       .answers = { { 201, "Connector", NULL, "It is there; Location says where." } } },
     { .method = "GET", .path = CONNECTOR, .operation = "getConnector", .tag = "connectors", .handle = handle_connector, .access = API_READ,
       .summary = "The settings of one", .help = "As they stand in the configuration, with all defaults; with an ETag, for If-Match and If-None-Match.",

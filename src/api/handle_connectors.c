@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include "base/mem.h"
+#include "config/config_connector.h"
 #include "engine/status.h"
 
 #include <stdio.h>
@@ -131,6 +132,16 @@ void handle_connectors(struct api_request *request, struct api_answer *answer)
 }
 
 /* ---- One ---- */
+
+void api_read_own(struct api_request *request, const char *id, struct service_connector *ret_connector)
+{
+    AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    AUTO_STRING char *stored = request->api->config->api.inline_endpoints ? service_stored_definition(request->api->settings.service, id) : NULL;
+
+    *ret_connector = (struct service_connector){ .owner = NULL };
+    if (stored != NULL && config_connector_from_json(request->api->config, stored, strlen(stored), NULL, ret_connector, &problems) < 0)
+        *ret_connector = (struct service_connector){ .owner = NULL }; /* one of the file that only the file can say */
+}
 
 void api_connector_tag(int64_t version, const char *definition, char ret_tag[API_TAG_SIZE])
 {

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ALIVE_WITHIN_MS = 60000 /* twelve turns of an idle loop, or a very slow disk */ };
@@ -51,27 +52,46 @@ void handle_readyz(struct api_request *request, struct api_answer *answer)
 
 /* ---- health ---- */
 
-/* Sources in the order of the configuration; one is unreachable when the last listing of any of its connectors found it so. */
+struct sources {
+    struct { char name[65]; bool is_down; } *items;
+    size_t count, capacity;
+};
+
+static void note_source(struct sources *sources, const char *name, bool is_down)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        if (strcmp(sources->items[i].name, name) == 0) {
+            sources->items[i].is_down = sources->items[i].is_down || is_down;
+            return;
+        }
+    sources->items = mem_grow(sources->items, sources->count, &sources->capacity, sizeof *sources->items);
+    (void)snprintf(sources->items[sources->count].name, sizeof sources->items[0].name, "%s", name);
+    sources->items[sources->count++].is_down = is_down;
+}
+
+/* Sources in the order of the configuration, and those that connectors brought along; one is unreachable when the last listing of any of its connectors
+ * found it so. */
 static bool write_sources(struct api_request *request, struct json_writer *writer)
 {
     const struct engine_settings *engine = &request->api->config->engine;
-    AUTO_STRING char *is_down = mem_alloc(engine->source_count + 1);
-    struct connector_board board = { 0 };
+    struct connector_board board = { .id = "" };
+    struct sources sources = { .count = 0 };
     bool is_well = true;
 
+    for (size_t i = 0; i < engine->source_count; i++)
+        note_source(&sources, engine->sources[i].name, false);
     while (service_next(request->api->settings.service, board.id, &board))
-        for (size_t i = 0; !board.source_is_reachable && i < engine->source_count; i++)
-            if (strcmp(engine->sources[i].name, board.source) == 0)
-                is_down[i] = 1;
+        note_source(&sources, board.source, !board.source_is_reachable);
     json_write_open_array(writer, "sources");
-    for (size_t i = 0; i < engine->source_count; i++) {
+    for (size_t i = 0; i < sources.count; i++) {
         json_write_open_object(writer, NULL);
-        json_write_string(writer, "name", engine->sources[i].name);
-        json_write_string(writer, "status", is_down[i] ? "unreachable" : "ok");
+        json_write_string(writer, "name", sources.items[i].name);
+        json_write_string(writer, "status", sources.items[i].is_down ? "unreachable" : "ok");
         json_write_close(writer);
-        is_well = is_well && !is_down[i];
+        is_well = is_well && !sources.items[i].is_down;
     }
     json_write_close(writer);
+    mem_free(sources.items);
     return is_well;
 }
 
@@ -83,6 +103,8 @@ static bool write_targets(struct api_request *request, struct json_writer *write
     json_write_open_array(writer, "targets");
     for (size_t i = 0; service_target(request->api->settings.service, i, &board); i++) {
         bool is_unknown = strcmp(board.condition, "unknown") == 0; /* nothing was asked of it yet */
+        if (board.name[0] == '\0')
+            continue;
         json_write_open_object(writer, NULL);
         json_write_string(writer, "name", board.name);
         json_write_string(writer, "status", board.is_reachable ? "ok" : board.condition);

@@ -160,6 +160,8 @@ static int gather(struct api_request *request, struct state *state, struct figur
             return -1;
     }
     for (size_t i = 0; service_target(service, i, &target); i++) {
+        if (target.name[0] == '\0')
+            continue;
         figures->targets = mem_grow(figures->targets, figures->target_count, &figures->target_capacity, sizeof *figures->targets);
         figures->targets[figures->target_count++] = target;
     }

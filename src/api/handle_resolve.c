@@ -3,6 +3,7 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "config/config_connector.h"
 #include "engine/entity.h"
 #include "engine/lookup.h"
 
@@ -56,6 +57,22 @@ static int write_target(struct http *http, struct state *state, const struct eng
     return entity_write(writer, state, target->name, &entity, &lookup, err);
 }
 
+/* The targets that connectors brought along. */
+static int write_own_targets(struct api_request *request, struct http *http, struct state *state, const char *name, struct json_writer *writer, struct error *err)
+{
+    struct connector_board board = { .id = "" };
+    int result = 0;
+
+    while (result == 0 && service_next(request->api->settings.service, board.id, &board)) {
+        struct service_connector own;
+        api_read_own(request, board.id, &own);
+        if (own.own_target != NULL)
+            result = write_target(http, state, own.own_target, name, writer, err);
+        config_connector_release(&own);
+    }
+    return result;
+}
+
 static void resolve_entity(struct api_request *request, struct api_answer *answer, struct state *state, const char *name)
 {
     const struct engine_settings *engine = &request->api->config->engine;
@@ -69,6 +86,8 @@ static void resolve_entity(struct api_request *request, struct api_answer *answe
     for (size_t i = 0; i < engine->target_count && result == 0; i++)
         if (is_used(request->api->settings.service, engine->targets[i].name))
             result = write_target(http_client_http(client), state, &engine->targets[i], name, &answer->writer, &err);
+    if (result == 0)
+        result = write_own_targets(request, http_client_http(client), state, name, &answer->writer, &err);
     if (result < 0) {
         text_clear(&answer->http->body);
         api_problem(request, answer, PROBLEM_UNAVAILABLE, "%s", err.message);

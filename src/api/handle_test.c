@@ -3,6 +3,7 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "config/config_connector.h"
 #include "engine/account.h"
 #include "engine/probe.h"
 
@@ -54,8 +55,13 @@ static const char *first_context(yyjson_val *definition)
     return one != NULL && one[0] != '\0' ? one : first != NULL ? first : "";
 }
 
-static void add_both(struct probe *probe, const struct engine_settings *engine, const struct connector_board *board, yyjson_val *definition)
+static void add_both(struct probe *probe, const struct engine_settings *engine, const struct service_connector *own, const struct connector_board *board,
+                     yyjson_val *definition)
 {
+    if (own->own_source != NULL)
+        probe_add_context(probe, own->own_source, first_context(definition));
+    if (own->own_target != NULL)
+        probe_add_target(probe, own->own_target);
     for (size_t i = 0; i < engine->source_count; i++)
         if (strcmp(engine->sources[i].name, board->source) == 0)
             probe_add_context(probe, &engine->sources[i], first_context(definition));
@@ -64,14 +70,15 @@ static void add_both(struct probe *probe, const struct engine_settings *engine, 
             probe_add_target(probe, &engine->targets[i]);
 }
 
-static void test_both(struct api_request *request, struct api_answer *answer, struct http *http, const struct connector_board *board, yyjson_val *definition)
+static void test_both(struct api_request *request, struct api_answer *answer, struct http *http, const struct service_connector *own,
+                      const struct connector_board *board, yyjson_val *definition)
 {
     AUTO(probe) struct probe *probe = probe_new(http);
     struct json_writer *writer;
     struct error err = { 0 };
     bool is_well = true;
 
-    add_both(probe, &request->api->config->engine, board, definition);
+    add_both(probe, &request->api->config->engine, own, board, definition);
     if (probe_run(probe, &err) < 0) {
         api_problem(request, answer, PROBLEM_UNAVAILABLE, "%s", err.message);
         return;
@@ -90,6 +97,7 @@ void handle_test(struct api_request *request, struct api_answer *answer)
 {
     struct connector_board board;
     const char *id = api_find_connector(request, answer, &board);
+    struct service_connector own;
     AUTO(http_client) struct http_client *client = NULL;
     struct error err = { 0 };
     yyjson_doc *document;
@@ -105,6 +113,8 @@ void handle_test(struct api_request *request, struct api_answer *answer)
         return;
     }
     document = yyjson_read(definition, strlen(definition), 0);
-    test_both(request, answer, http_client_http(client), &board, yyjson_doc_get_root(document));
+    api_read_own(request, id, &own);
+    test_both(request, answer, http_client_http(client), &own, &board, yyjson_doc_get_root(document));
+    config_connector_release(&own);
     yyjson_doc_free(document);
 }

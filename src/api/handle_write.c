@@ -1,5 +1,6 @@
 /* handle_write.c - connectors made, replaced, changed and deleted over HTTP. What one holds is read by the tables of the configuration, with all problems
- * at once; it can name only sources and targets of the configuration, so that a key for this service opens no other door. */
+ * at once. It names sources and targets of the configuration, so that a key for this service opens no other door; or, where the configuration allows that,
+ * brings its own, which are public ones. */
 #include "api/api_internal.h"
 
 #include "base/mem.h"
@@ -25,11 +26,13 @@ static char *without_managed_by(const struct api_request *request, size_t *ret_s
     return json;
 }
 
-static bool make(struct api_request *request, struct api_answer *answer, const char *json, size_t size, struct service_connector *ret_connector)
+/* id: the connector that it comes in place of; NULL: none. */
+static bool make(struct api_request *request, struct api_answer *answer, const char *json, size_t size, const char *id, struct service_connector *ret_connector)
 {
     AUTO_DONE(config_problems) struct config_problems problems = { 0 };
+    AUTO_STRING char *before = id != NULL ? service_stored_definition(request->api->settings.service, id) : NULL;
 
-    if (config_connector_from_json(request->api->config, json, size, ret_connector, &problems) == 0)
+    if (config_connector_from_json(request->api->config, json, size, before, ret_connector, &problems) == 0)
         return true;
     for (size_t i = 0; i < problems.count; i++)
         if (!problems.items[i].is_warning)
@@ -60,7 +63,7 @@ void handle_create(struct api_request *request, struct api_answer *answer)
     struct order order = { .kind = ORDER_CREATE };
     size_t size = 0;
     char *bare = without_managed_by(request, &size);
-    bool is_made = make(request, answer, bare != NULL ? bare : request->body_text, bare != NULL ? size : request->body_size, &order.fresh);
+    bool is_made = make(request, answer, bare != NULL ? bare : request->body_text, bare != NULL ? size : request->body_size, NULL, &order.fresh);
     AUTO_STRING char *id = is_made ? mem_copy_string(order.fresh.engine.id) : NULL;
 
     free(bare);
@@ -133,7 +136,7 @@ void handle_replace(struct api_request *request, struct api_answer *answer)
     if (definition == NULL)
         return;
     bare = without_managed_by(request, &size);
-    is_made = make(request, answer, bare != NULL ? bare : request->body_text, bare != NULL ? size : request->body_size, &order.fresh);
+    is_made = make(request, answer, bare != NULL ? bare : request->body_text, bare != NULL ? size : request->body_size, id, &order.fresh);
     free(bare);
     order.version = is_conditional(request) ? version : 0;
     if (is_made && replace(request, answer, &order, id))
@@ -161,7 +164,7 @@ static bool patch(struct api_request *request, struct api_answer *answer, const 
         api_problem(request, answer, PROBLEM_BAD_REQUEST, "%s", err.message);
         return true;
     }
-    if (!make(request, answer, merged.data, merged.size, &order.fresh))
+    if (!make(request, answer, merged.data, merged.size, id, &order.fresh))
         return true;
     if (!has_id(request, answer, &order.fresh, id)) {
         config_connector_release(&order.fresh);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS_KEPT = 1000, HOUR_MS = 3600 * 1000 };
+enum { EVENTS_KEPT = 1000, ENDPOINTS_MAXIMUM = 256, HOUR_MS = 3600 * 1000 };
 
 struct serving {
     struct cli *cli;
@@ -126,6 +126,7 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     struct service_settings settings = {
         .engine = &config->engine, .max_concurrent = (int)config->advanced.max_connectors,
         .job_timeout_ms = config->advanced.job_timeout_minutes * 60 * 1000,
+        .endpoint_maximum = config->api.inline_endpoints ? ENDPOINTS_MAXIMUM : 0,
         .without_scheduler = serving->cli->values[OPTION_API_ONLY] != NULL, .bus = bus,
         .turn_ms = serving->watchdog_ms, .on_turn = on_turn, .context = serving,
     };

@@ -28,7 +28,7 @@ static bool is_taken(const struct making *making, const struct service_connector
             log_warn("cli", fresh->engine.id, "the connector of this name that was made by API is left out: the configuration file has one, too");
             return true;
         }
-        if (!fresh->enabled || !other->enabled || other->engine.source != fresh->engine.source || other->engine.target != fresh->engine.target)
+        if (!fresh->enabled || !other->enabled || !service_is_same_way(&making->config->engine, other, fresh))
             continue;
         for (size_t a = 0; a < fresh->engine.context_count; a++)
             for (size_t b = 0; b < other->engine.context_count; b++)
@@ -47,7 +47,7 @@ static bool take_stored(void *context, const struct connector_row *row)
     AUTO_DONE(config_problems) struct config_problems problems = { 0 };
     struct service_connector fresh = { 0 };
 
-    if (config_connector_from_json(making->config, row->definition, strlen(row->definition), &fresh, &problems) < 0) {
+    if (config_connector_from_json(making->config, row->definition, strlen(row->definition), NULL, &fresh, &problems) < 0) {
         log_warn("cli", row->id, "this connector, made by API, does not fit the configuration any more and is left out: %s: %s",
                  problems.count > 0 ? problems.items[0].path : "", problems.count > 0 ? problems.items[0].message : "it cannot be read");
         return true;

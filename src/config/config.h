@@ -47,6 +47,8 @@ struct memory_api_settings {      /* memory_api:, and each of sources: */
 enum config_schedule { CONFIG_SCHEDULE_MANUAL, CONFIG_SCHEDULE_INTERVAL, CONFIG_SCHEDULE_CRON, CONFIG_SCHEDULE_AUTO /* never once it is loaded */ };
 
 struct connector_settings {
+    struct memory_api_settings own_source; /* made by API only; name NULL: it has none, and source is a name of the configuration */
+    struct lightrag_settings own_target;
     char *id, *description, *context_id, *source, *target;
     struct field_list context_ids;
     bool enabled;
@@ -82,7 +84,7 @@ struct config {
     struct field_array targets, sources, connectors; /* of the structs above */
     struct state_config state;
     struct { bool enabled, auth, cors, rate_limit, inline_endpoints; char *host, *key, *read_key; int64_t port, per_minute;
-             struct field_list hosts, origins, proxies; } api;
+             struct field_list hosts, origins, proxies, networks; } api;
     struct { char *ca_file, *proxy; bool insecure; } http;
     struct { int level, format, colorize; bool file_enabled, console_enabled; char *file_path; int64_t max_bytes, backup_count;
              int components[LOG_COMPONENTS]; /* 0: inherit, else the level plus one */ } logging;
@@ -90,7 +92,7 @@ struct config {
     struct { int64_t shutdown_timeout_ms, max_connectors, job_timeout_minutes; } advanced;
 
     /* what the engine takes, made from the above */
-    struct http_trust trust;
+    struct http_trust trust, inline_trust; /* of our own servers; of those that came by API */
     struct engine_target *engine_targets;
     struct engine_source *engine_sources;
     struct engine_connector *engine_connectors; /* enabled and not, in the order of connectors */
@@ -149,5 +151,6 @@ void config_origin(const struct config *config, const char *path, struct text *o
 const char *config_schedule_words(const struct connector_settings *connector, char *out, size_t room);
 
 extern const struct field_group config_root; /* the tables */
+extern const struct field_group config_api_connectors; /* connectors: as the management API takes them, bound to a struct field_array */
 
 #endif

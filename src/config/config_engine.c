@@ -98,6 +98,10 @@ void config_make_engine(struct config *config)
     size_t connectors = config->connectors.count;
 
     config->trust = (struct http_trust){ .ca_file = config->http.ca_file, .proxy = config->http.proxy, .insecure = config->http.insecure };
+    config->inline_trust = (struct http_trust){
+        .ca_file = config->http.ca_file, .insecure = config->http.insecure, .public_only = true,
+        .networks = (const char *const *)config->api.networks.items, .network_count = config->api.networks.count,
+    };
     config->engine_targets = mem_alloc_array(targets, sizeof *config->engine_targets);
     config->engine_sources = mem_alloc_array(sources, sizeof *config->engine_sources);
     config->engine_connectors = mem_alloc_array(connectors, sizeof *config->engine_connectors);

@@ -174,6 +174,24 @@ static const struct field_group connectors_group = {
     .size = sizeof(struct connector_settings), .help = "What is carried from where to where.",
 };
 
+/* ---- the same by API, which may bring its servers along ---- */
+
+static const struct field_group own_source_group = {
+    .name = "memory_api", ROWS(memory_api_fields), .offset = offsetof(struct connector_settings, own_source),
+    .help = "A Memory API of its own, instead of source; where api.allow_inline_endpoints is true.",
+};
+static const struct field_group own_target_group = {
+    .name = "lightrag", ROWS(lightrag_fields), .groups = lightrag_groups, .offset = offsetof(struct connector_settings, own_target),
+    .help = "A LightRAG of its own, instead of target; where api.allow_inline_endpoints is true.",
+};
+static const struct field_group *const api_connector_groups[] = {
+    &schedule_group, &ingestion_group, &transformation_group, &retry_group, &own_source_group, &own_target_group, NULL,
+};
+const struct field_group config_api_connectors = {
+    .name = "connectors", .kind = GROUP_LIST, ROWS(connector_fields), .groups = api_connector_groups, .size = sizeof(struct connector_settings),
+    .help = "What is carried from where to where.",
+};
+
 /* ---- the rest ---- */
 
 #define AT(member) offsetof(struct config, member)
@@ -204,8 +222,10 @@ static const struct field api_fields[] = {
     { .name = "api_key", .type = FIELD_SECRET, .offset = AT(api.key), .help = "Key that may do everything." },
     { .name = "read_only_key", .type = FIELD_SECRET, .offset = AT(api.read_key), .help = "Key that may only read." },
     { .name = "allowed_hosts", .type = FIELD_LIST, .offset = AT(api.hosts), .help = "Further Host headers." },
-    { .name = "allow_inline_endpoints", .type = FIELD_BOOLEAN, .offset = AT(api.inline_endpoints), .fallback = "false", .only = "false",
-      .why = "connectors made by API name sources and targets of the configuration", .help = "Endpoints by API." },
+    { .name = "allow_inline_endpoints", .type = FIELD_BOOLEAN, .offset = AT(api.inline_endpoints), .fallback = "false",
+      .help = "Whether a connector made by API may bring its own servers (memory_api, lightrag), at public addresses and in inline_networks." },
+    { .name = "inline_networks", .type = FIELD_LIST, .offset = AT(api.networks),
+      .help = "Networks that such servers may be in, though they are not public: addresses or CIDR, such as 10.1.0.0/16." },
     { .name = "trusted_proxies", .type = FIELD_LIST, .offset = AT(api.proxies), .help = "Proxies whose X-Forwarded-For counts." },
 };
 static const struct field cors_fields[] = {

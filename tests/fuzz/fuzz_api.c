@@ -1,5 +1,5 @@
 /* What a client of the management API sends. The first byte chooses: a target (what is parsed holds together), a cursor (only one that was given out is
- * taken), a connector as JSON (its definition is a connector again, with the same definition), or a merge patch of one. */
+ * taken), a connector as JSON (its definition is a connector again, with the same definition and secrets), or a merge patch of one. */
 #include "api/api_internal.h"
 #include "base/mem.h"
 #include "config/config_connector.h"
@@ -13,7 +13,8 @@ static const struct config *base_config(void)
 {
     static struct config *config;
     static const char *const no_environment[] = { NULL };
-    const struct config_request request = { .environment = no_environment, .text = "targets: { other: { api: { url: 'http://127.0.0.1:1' } } }", .state_path = "x" };
+    const struct config_request request = { .environment = no_environment, .text = "targets: { other: { api: { url: 'http://127.0.0.1:1' } } }\napi: { allow_inline_endpoints: true, inline_networks: [127.0.0.0/8] }",
+                                             .state_path = "x" };
     struct config_problems problems = { 0 };
     struct error err = { 0 };
 
@@ -70,9 +71,13 @@ static void fuzz_connector(const char *json, size_t size)
     struct service_connector connector = { 0 };
     struct service_connector again = { 0 };
 
-    if (config_connector_from_json(base_config(), json, size, &connector, &problems) == 0) {
-        if (config_connector_from_json(base_config(), connector.definition, strlen(connector.definition), &again, &problems) < 0 ||
-            strcmp(connector.definition, again.definition) != 0)
+    if (config_connector_from_json(base_config(), json, size, NULL, &connector, &problems) == 0) {
+        if (config_connector_from_json(base_config(), connector.stored, strlen(connector.stored), NULL, &again, &problems) < 0 ||
+            strcmp(connector.definition, again.definition) != 0 || strcmp(connector.stored, again.stored) != 0)
+            abort();
+        config_connector_release(&again);
+        if (config_connector_from_json(base_config(), connector.definition, strlen(connector.definition), connector.stored, &again, &problems) < 0 ||
+            strcmp(connector.stored, again.stored) != 0) /* what is shown may come back, and keeps the secrets */
             abort();
         config_connector_release(&again);
         config_connector_release(&connector);
@@ -87,7 +92,8 @@ static void fuzz_patch(const char *patch, size_t size)
     struct text merged;
 
     text_init(&merged, 0);
-    if (config_connector_patch("{\"id\":\"a\",\"context_id\":\"x\",\"schedule\":{\"type\":\"cron\",\"cron\":\"@daily\"}}", patch, size, &merged, NULL) == 0)
+    if (config_connector_patch("{\"id\":\"a\",\"context_id\":\"x\",\"schedule\":{\"type\":\"cron\",\"cron\":\"@daily\"},\"memory_api\":{\"url\":\"http://127.0.0.1\",\"api_key\":\"k\"}}",
+                               patch, size, &merged, NULL) == 0)
         fuzz_connector(merged.data, merged.size);
     text_done(&merged);
 }

@@ -77,7 +77,7 @@ static const char everything[] =
     "    retry: { max_attempts: 3, backoff_multiplier: 2.0, max_backoff_seconds: 60 }\n"
     "state: { backend: sqlite, path: \"\", keep_texts: all, disk_reserve: 256MiB, cleanup: { enabled: true, retention_days: 90, cleanup_cron: \"0 2 * * *\" } }\n"
     "api: { enabled: true, host: 127.0.0.1, port: 9622, enable_auth: true, api_key: ${CONNECTOR_API_KEY:-}, read_only_key: \"\", allowed_hosts: [],\n"
-    "       allow_inline_endpoints: false, cors: { enabled: false, origins: [] }, rate_limit: { enabled: true, requests_per_minute: 600 }, trusted_proxies: [] }\n"
+    "       allow_inline_endpoints: false, inline_networks: [10.0.0.0/8, \"::1\"], cors: { enabled: false, origins: [] }, rate_limit: { enabled: true, requests_per_minute: 600 }, trusted_proxies: [] }\n"
     "http: { ca_file: \"\", proxy: \"\", insecure: false }\n"
     "logging: { level: INFO, format: text, file: { enabled: false, path: \"\", max_bytes: 10MiB, backup_count: 5 }, console: { enabled: true, colorize: auto }, components: {} }\n"
     "monitoring:\n"
