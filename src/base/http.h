@@ -77,8 +77,8 @@ struct http_trust {
     const char *ca_file;  /* "" or NULL: the system's */
     const char *proxy;    /* "" or NULL: none; the environment's proxies are not used */
     bool insecure;        /* do not verify; loud in the log */
-    /* For URLs of somebody who may not point into our network: only public addresses, judged when the connection is made (a name
-     * may lead elsewhere each time), over connections of their own, and never through a proxy, which would choose the address. */
+    /* For URLs of somebody who may not point into our network: only public addresses of other machines, judged when the connection is
+     * made (a name may lead elsewhere each time), over connections of their own, and never through a proxy, which would choose the address. */
     bool public_only;
     const char *const *networks; /* with public_only: what may be reached all the same, "10.1.0.0/16", "192.168.1.7", "fd00::/8"; NULL: nothing */
     size_t network_count;

@@ -152,9 +152,9 @@ static void describe_connecting(const struct transfer *transfer, const char *ser
     long cause = 0;
 
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &cause);
-    if (http_client_is_forbidden(transfer))
-        (void)snprintf(words, room, "the address %s is not public: an endpoint given by API may not lead there (api.inline_networks lists exceptions)",
-                       transfer->forbidden);
+    if (http_client_is_forbidden(transfer)) /* which one is for nobody who may not go there */
+        (void)snprintf(words, room, "its address is %s: an endpoint given by API may not lead there (api.inline_networks lists exceptions)",
+                       transfer->forbidden == FORBIDDEN_OWN ? "this machine's own" : "not public");
     else if (transfer->code == CURLE_COULDNT_CONNECT && (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
         (void)snprintf(words, room, "no connection to %s can be made here: %s (raise the limit, ulimit -n)", server, strerror(transfer->socket_errno));
     else if (transfer->code == CURLE_COULDNT_CONNECT && transfer->socket_errno != 0)

@@ -7,7 +7,6 @@
 #include "base/http_client.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
 
 enum {
     HTTP_CONNECT_TIMEOUT_MS = 10 * 1000,
@@ -34,7 +33,7 @@ struct transfer {
     bool public_only;            /* a copy of the trust's: the sockets of this transfer go by it to its very end */
     struct address_network *networks;
     size_t network_count, network_capacity;
-    char forbidden[INET6_ADDRSTRLEN]; /* the first address that was refused; "": none */
+    enum { NOT_FORBIDDEN, FORBIDDEN_PRIVATE, FORBIDDEN_OWN /* public, but this machine's */ } forbidden; /* the last address that it was led to */
 
     int64_t headers_size;
     int status;                  /* of the last head that began */

@@ -3,22 +3,20 @@
  * Judged is the address that curl is about to connect to, not the URL: numbers can be written in many ways, and a name may lead elsewhere
  * each time somebody asks. A look before each socket is made is the protection. Such a request uses no connection that another one left,
  * which nobody judged, and leaves none (http_client.c, FRESH_CONNECT); should curl give it one all the same, on_ready looks once more
- * before the first byte is sent. */
+ * before the first byte is sent. There it also sees a public address of this very machine, which no list of networks can tell. */
 #include "base/http_client_internal.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
+#include <string.h>
 
 void http_client_set_reach(struct transfer *transfer, const struct http_trust *trust)
 {
     transfer->public_only = trust != NULL && trust->public_only;
     transfer->network_count = 0;
-    transfer->forbidden[0] = '\0';
+    transfer->forbidden = NOT_FORBIDDEN;
     for (size_t i = 0; transfer->public_only && trust->networks != NULL && i < trust->network_count; i++) {
         struct address_network network;
         if (!address_parse_network(trust->networks[i], &network))
@@ -33,24 +31,6 @@ static bool may_reach(const struct transfer *transfer, const struct sockaddr *ad
     return !transfer->public_only || address_is_public(address) || address_is_in(address, transfer->networks, transfer->network_count);
 }
 
-/* Kept for the words: the first one of several. */
-static void note_forbidden(struct transfer *transfer, const char *address)
-{
-    if (transfer->forbidden[0] == '\0')
-        (void)snprintf(transfer->forbidden, sizeof transfer->forbidden, "%s", address);
-}
-
-static void note_forbidden_socket(struct transfer *transfer, const struct sockaddr *address)
-{
-    char text[INET6_ADDRSTRLEN] = "of another kind than IPv4 and IPv6";
-
-    if (address->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, sizeof text);
-    else if (address->sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, text, sizeof text);
-    note_forbidden(transfer, text);
-}
-
 /* As curl would, but what is not to be reached gets no socket (curl goes on to the name's next address), and what the system says is kept. */
 curl_socket_t http_client_on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -59,7 +39,7 @@ curl_socket_t http_client_on_socket(void *context, curlsocktype purpose, struct 
 
     (void)purpose;
     if (!may_reach(transfer, &address->addr)) {
-        note_forbidden_socket(transfer, &address->addr);
+        transfer->forbidden = FORBIDDEN_PRIVATE;
         return CURL_SOCKET_BAD;
     }
     made = socket(address->family, address->socktype, address->protocol);
@@ -67,6 +47,13 @@ curl_socket_t http_client_on_socket(void *context, curlsocktype purpose, struct 
         return made;
     transfer->socket_errno = errno;
     return CURL_SOCKET_BAD;
+}
+
+/* Both ends have one address: the way leads back to this machine, past the firewall in front of it. */
+static bool is_own(const struct transfer *transfer, const char *their_address, const char *our_address, const struct sockaddr_storage *address)
+{
+    return our_address != NULL && strcmp(their_address, our_address) == 0 &&
+           !address_is_in((const struct sockaddr *)address, transfer->networks, transfer->network_count);
 }
 
 /* curl calls it when the connection stands (TLS included) and before the first byte of the request, also when it repeats a request over
@@ -77,12 +64,15 @@ int http_client_on_ready(void *context, char *their_address, char *our_address, 
     struct sockaddr_storage address;
     bool is_known;
 
-    (void)our_address;
     (void)their_port;
     (void)our_port;
     is_known = their_address != NULL && address_parse(their_address, &address);
     if (transfer->public_only && !(is_known && may_reach(transfer, (const struct sockaddr *)&address))) {
-        note_forbidden(transfer, is_known ? their_address : "that nobody told");
+        transfer->forbidden = FORBIDDEN_PRIVATE;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (transfer->public_only && is_own(transfer, their_address, our_address, &address)) {
+        transfer->forbidden = FORBIDDEN_OWN;
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->was_ready = true;
@@ -92,5 +82,5 @@ int http_client_on_ready(void *context, char *their_address, char *our_address, 
 
 bool http_client_is_forbidden(const struct transfer *transfer)
 {
-    return transfer->forbidden[0] != '\0' && (transfer->code == CURLE_COULDNT_CONNECT || transfer->code == CURLE_ABORTED_BY_CALLBACK);
+    return transfer->forbidden != NOT_FORBIDDEN && (transfer->code == CURLE_COULDNT_CONNECT || transfer->code == CURLE_ABORTED_BY_CALLBACK);
 }

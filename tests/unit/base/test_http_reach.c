@@ -1,8 +1,5 @@
-/* test_http_reach.c - who may not point into our network does not get there (http_trust.public_only), whatever he writes.
- *
- * The names and the network are this program's own: getaddrinfo, socket and connect below stand before libc's, also for libcurl. Names lead
- * where a row says; every connection is counted by where it wanted to go and then made to one listener on 127.0.0.1 (but to "unreachable"
- * addresses), so that nothing leaves the machine, no IPv6 is needed, and whatever was let through is heard. */
+/* test_http_reach.c - who may not point into our network does not get there (http_trust.public_only), whatever he writes. Names and network
+ * are the test's own (spied_network.h): every connection is counted, and would be heard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,139 +11,11 @@
 #include "base/mem.h"
 
 #include "raw_server.h"
-
-#include <dlfcn.h>
-#include <errno.h>
-#include <netdb.h>
+#include "spied_network.h"
 
 #define OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-#define NAME "name.example"
-#define PUBLIC "1.1.1.1"
-#define PUBLIC_V6 "2606:4700::1111"
-#define UNREACHABLE "8.8.8.8"
-#define UNREACHABLE_V6 "2001:4860::8888"
 #define REFUSED "is not public: an endpoint given by API may not lead there (api.inline_networks lists exceptions)"
-enum { TEST_WAIT_MS = 20000, ADDRESSES_MAXIMUM = 4 };
-
-/* ---- The names and the network ---- */
-
-static const char *const *first_answer, *const *later_answer; /* what NAME leads to, at the first look-up and at the others */
-static atomic_int lookups;
-static atomic_int inside, outside, sockets; /* connections that were wanted: to PUBLIC and UNREACHABLE, to anywhere else; sockets for them */
-static atomic_uint door;                    /* the port where all of them arrive */
-static struct sockaddr_storage peers[1024]; /* by descriptor: where its connection wanted to go, as curl may ask the system */
-static const char *told_peer;               /* or what the system tells instead; NULL: that */
-
-int spy_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret) __asm__("getaddrinfo");
-void spy_freeaddrinfo(struct addrinfo *list) __asm__("freeaddrinfo");
-int spy_socket(int family, int type, int protocol) __asm__("socket");
-int spy_connect(int fd, const struct sockaddr *address, socklen_t size) __asm__("connect");
-int spy_getpeername(int fd, struct sockaddr *ret, socklen_t *size) __asm__("getpeername");
-
-static struct addrinfo *new_answer(const char *text, const char *service, const struct addrinfo *hints)
-{
-    struct { struct addrinfo info; struct sockaddr_storage address; } *block = calloc(1, sizeof *block);
-    in_port_t port = htons((uint16_t)strtoul(service != NULL ? service : "0", NULL, 10));
-
-    if (block == NULL || !address_parse(text, &block->address))
-        abort();
-    block->info.ai_family = block->address.ss_family;
-    block->info.ai_socktype = SOCK_STREAM;
-    block->info.ai_protocol = IPPROTO_TCP;
-    block->info.ai_addr = (struct sockaddr *)&block->address;
-    block->info.ai_addrlen = block->address.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    memcpy(&((struct sockaddr_in *)(void *)&block->address)->sin_port, &port, sizeof port); /* at the same place in both kinds */
-    if (hints != NULL && hints->ai_family != AF_UNSPEC && hints->ai_family != block->info.ai_family) {
-        free(block);
-        return NULL;
-    }
-    return &block->info;
-}
-
-/* NAME, and what the real one reads without asking anybody: numbers in every notation, localhost. */
-int spy_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
-{
-    const char *numbers[] = { NULL, NULL };
-    const char *const *answer = numbers;
-    char text[INET_ADDRSTRLEN];
-    struct in_addr number;
-
-    *ret = NULL;
-    if (strcmp(node, NAME) == 0)
-        answer = atomic_fetch_add(&lookups, 1) == 0 ? first_answer : later_answer;
-    else if (strcasecmp(node, "localhost") == 0 || strcasecmp(node, "localhost.") == 0)
-        numbers[0] = "127.0.0.1";
-    else if (inet_aton(node, &number) != 0)
-        numbers[0] = inet_ntop(AF_INET, &number, text, sizeof text);
-    else if (strchr(node, ':') != NULL)
-        numbers[0] = node;
-    for (size_t i = 0; answer[i] != NULL; i++) {
-        struct addrinfo **end = ret;
-        while (*end != NULL)
-            end = &(*end)->ai_next;
-        *end = new_answer(answer[i], service, hints);
-    }
-    return *ret != NULL ? 0 : EAI_NONAME;
-}
-
-void spy_freeaddrinfo(struct addrinfo *list)
-{
-    while (list != NULL) {
-        struct addrinfo *next = list->ai_next;
-        free(list);
-        list = next;
-    }
-}
-
-int spy_socket(int family, int type, int protocol)
-{
-    int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
-    bool is_inet = family == AF_INET || family == AF_INET6;
-
-    if (is_inet && (type & 0xf) == SOCK_STREAM)
-        atomic_fetch_add(&sockets, 1);
-    return real(is_inet ? AF_INET : family, type, protocol);
-}
-
-static void write_address(const struct sockaddr *address, char text[INET6_ADDRSTRLEN])
-{
-    text[0] = '\0';
-    if (address->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, INET6_ADDRSTRLEN);
-    else if (address->sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, text, INET6_ADDRSTRLEN);
-}
-
-int spy_connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-    int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
-    const struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atomic_load(&door)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    char text[INET6_ADDRSTRLEN];
-    bool is_unreachable;
-
-    write_address(address, text);
-    if (text[0] == '\0')
-        return real(fd, address, size);
-    is_unreachable = strcmp(text, UNREACHABLE) == 0 || strcmp(text, UNREACHABLE_V6) == 0;
-    atomic_fetch_add(is_unreachable || strcmp(text, PUBLIC) == 0 || strcmp(text, PUBLIC_V6) == 0 ? &outside : &inside, 1);
-    if (!is_unreachable && fd < (int)ARRAY_LENGTH(peers)) {
-        memcpy(&peers[fd], address, size);
-        return real(fd, (const struct sockaddr *)&there, sizeof there);
-    }
-    errno = ENETUNREACH;
-    return -1;
-}
-
-int spy_getpeername(int fd, struct sockaddr *ret, socklen_t *size)
-{
-    struct sockaddr_storage address = peers[fd];
-
-    if (told_peer != NULL && !address_parse(told_peer, &address))
-        abort();
-    memcpy(ret, &address, *size < sizeof address ? *size : sizeof address);
-    *size = address.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    return 0;
-}
+enum { TEST_WAIT_MS = 20000 };
 
 /* ---- The listener behind every address ---- */
 
@@ -677,44 +546,56 @@ static void test_no_connection_is_shared(void **state)
     raw_server_end(server);
 }
 
-/* The second line: should curl stand somewhere else than where it was let go, nothing is sent. */
-static void test_the_peer_is_looked_at(void **state)
+/* The second line: should curl stand somewhere else than where it was let go, or with both ends on this machine, nothing is sent. */
+static void test_the_ends_are_looked_at(void **state)
 {
-    struct listener listener;
-    AUTO_STRING char *url = NULL;
-    struct result result;
+    static const struct { const char *peer, *own, *words; } rows[] = {
+        { "10.0.0.1", NULL, "its address " REFUSED },
+        { NULL, PUBLIC, "its address is this machine's own: an endpoint given by API may not lead there (api.inline_networks lists exceptions)" },
+    };
 
     (void)state;
-    listener_start(&listener, OK_HELLO);
-    url = mem_format("http://" PUBLIC ":%u/", listener.port);
-    told_peer = "10.0.0.1";
-    result = run_alone(url, &public_only);
-    told_peer = NULL;
-    listener_end(&listener);
-    if (strcmp(result.address, PUBLIC) == 0)
-        skip(); /* this libcurl does not ask the system */
-    assert_int_equal(result.answer.end, HTTP_NOT_SENT);
-    assert_int_equal(result.answer.stage, HTTP_STAGE_CONNECTION);
-    assert_string_equal(result.words, "the address 10.0.0.1 " REFUSED);
-    assert_int_equal(atomic_load(&listener.served_bytes), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct listener listener;
+        AUTO_STRING char *url = NULL;
+        struct result result;
+
+        listener_start(&listener, OK_HELLO);
+        url = mem_format("http://" PUBLIC ":%u/", listener.port);
+        told_peer = rows[i].peer;
+        told_own = rows[i].own;
+        result = run_alone(url, &public_only);
+        told_peer = told_own = NULL;
+        listener_end(&listener);
+        if (rows[i].peer != NULL && strcmp(result.address, PUBLIC) == 0)
+            continue; /* this libcurl does not ask the system who its peer is */
+        if (result.answer.end != HTTP_NOT_SENT || result.answer.stage != HTTP_STAGE_CONNECTION || strcmp(result.words, rows[i].words) != 0)
+            fail_msg("end %d, stage %d, \"%s\"", (int)result.answer.end, (int)result.answer.stage, result.words);
+        assert_int_equal(atomic_load(&listener.served_bytes), 0);
+    }
 }
 
 /* The same as a table, whatever curl asks. */
 static void test_looked_at_again_before_the_first_byte(void **state)
 {
     static const char *const networks[] = { "10.0.0.0/8" };
-    static const struct { const char *why, *address; bool public_only, goes_on; const char *words; } rows[] = {
-        { "public", "1.1.1.1", true, true, "" },
-        { "public", "2606:4700::1111", true, true, "" },
-        { "listed", "10.1.2.3", true, true, "" },
-        { "loopback", "127.0.0.1", true, false, "the address 127.0.0.1 " REFUSED },
-        { "loopback", "::1", true, false, "the address ::1 " REFUSED },
-        { "mapped", "::ffff:127.0.0.1", true, false, "the address ::ffff:127.0.0.1 " REFUSED },
-        { "with a zone", "fe80::1%lo", true, false, "is not public" },
-        { "not told", "", true, false, "is not public" },
-        { "not told at all", NULL, true, false, "is not public" },
-        { "trusted", "127.0.0.1", false, true, "" },
-        { "trusted, not told", NULL, false, true, "" },
+    static const struct { const char *why, *address; bool public_only, goes_on; const char *words, *own; } rows[] = {
+        { "public", "1.1.1.1", true, true, "", "10.9.9.9" },
+        { "public", "2606:4700::1111", true, true, "", "10.9.9.9" },
+        { "listed", "10.1.2.3", true, true, "", "10.9.9.9" },
+        { "loopback", "127.0.0.1", true, false, "its address " REFUSED, "10.9.9.9" },
+        { "loopback", "::1", true, false, "its address " REFUSED, "10.9.9.9" },
+        { "mapped", "::ffff:127.0.0.1", true, false, "its address " REFUSED, "10.9.9.9" },
+        { "with a zone", "fe80::1%lo", true, false, "is not public", "10.9.9.9" },
+        { "not told", "", true, false, "is not public", "10.9.9.9" },
+        { "not told at all", NULL, true, false, "is not public", "10.9.9.9" },
+        { "trusted", "127.0.0.1", false, true, "", "10.9.9.9" },
+        { "trusted, not told", NULL, false, true, "", "10.9.9.9" },
+        { "our own end is not known", "1.1.1.1", true, true, "", NULL },
+        { "this machine by its public address", "1.1.1.1", true, false, "its address is this machine's own: ", "1.1.1.1" },
+        { "this machine by its public address", "2606:4700::1111", true, false, "is this machine's own", "2606:4700::1111" },
+        { "this machine, listed", "10.1.2.3", true, true, "", "10.1.2.3" },
+        { "this machine, trusted", "1.1.1.1", false, true, "", "1.1.1.1" },
     };
 
     (void)state;
@@ -722,12 +603,13 @@ static void test_looked_at_again_before_the_first_byte(void **state)
         const struct http_trust trust = { .public_only = rows[i].public_only, .networks = networks, .network_count = 1 };
         struct transfer *transfer = mem_alloc(sizeof *transfer);
         char *address = mem_copy_string(rows[i].address);
+        char *own = mem_copy_string(rows[i].own);
         char words[HTTP_WORDS_SIZE];
         bool goes_on;
 
         transfer->easy = curl_easy_init();
         http_client_set_reach(transfer, &trust);
-        goes_on = http_client_on_ready(transfer, address, NULL, 80, 40000) == CURL_PREREQFUNC_OK;
+        goes_on = http_client_on_ready(transfer, address, own, 80, 40000) == CURL_PREREQFUNC_OK;
         if (goes_on != rows[i].goes_on || transfer->was_ready != goes_on)
             fail_msg("%s, %s: goes on %d, ready %d", rows[i].why, rows[i].address, goes_on, transfer->was_ready);
         if (!goes_on) {
@@ -740,6 +622,7 @@ static void test_looked_at_again_before_the_first_byte(void **state)
         mem_free(transfer->networks);
         mem_free(transfer);
         mem_free(address);
+        mem_free(own);
     }
 }
 
@@ -788,7 +671,7 @@ int main(void)
         cmocka_unit_test(test_never_through_a_proxy),
         cmocka_unit_test(test_a_refusal_is_forgotten),
         cmocka_unit_test(test_no_connection_is_shared),
-        cmocka_unit_test(test_the_peer_is_looked_at),
+        cmocka_unit_test(test_the_ends_are_looked_at),
         cmocka_unit_test(test_looked_at_again_before_the_first_byte),
         cmocka_unit_test(test_early_word),
     };
