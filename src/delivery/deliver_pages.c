@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
+
 enum {
     LEAST_PAGE = 10,
     NARROWINGS = 20,   /* stretches of one walk that are narrowed: each costs about seven pages */
@@ -56,6 +58,7 @@ static void ask_oldest_first(struct deliver *deliver, int64_t start, int size, i
     struct walk_pages *pages = &deliver->pages;
     int64_t old = deliver->walk_total - (start + size);
 
+    assert(size > 0);
     pages->oldest_first = true;
     pages->from = from;
     pages->to = to;

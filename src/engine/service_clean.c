@@ -41,7 +41,9 @@ void service_clean(struct service *service)
     struct state_cleaned cleaned;
     struct error err = { 0 };
 
-    if (cleanup != NULL && engine->now.wall_ms < service->clean_from_ms)
+    if (cleanup == NULL)
+        return;
+    if (engine->now.wall_ms < service->clean_from_ms)
         plan_after(service, engine->now.wall_ms); /* the clock was set back */
     if (engine->now.wall_ms < service->clean_at_ms || engine->is_broken || state_has_uncommitted(service->state))
         return;

@@ -105,9 +105,9 @@ static int take_target(struct service *service, const struct engine_target *targ
 
 int endpoints_take(struct service *service, struct service_connector *connector, struct error *err)
 {
-    size_t source = connector->own_source != NULL ? find_source(service) : connector->engine.source;
+    size_t source = connector->engine.source;
 
-    if (source == SIZE_MAX)
+    if (connector->own_source != NULL && (source = find_source(service)) == SIZE_MAX)
         return error_set(err, ERROR_FAILED, "there is no place for source %s", connector->own_source->name);
     if (connector->own_target != NULL && take_target(service, connector->own_target, &connector->engine.target, err) < 0)
         return -1;

@@ -128,7 +128,7 @@ static bool is_space(uint32_t code)
 
 struct slice sanitise_trim(struct slice slice)
 {
-    uint32_t code;
+    uint32_t code = 0;
 
     while (slice.size > 0) {
         size_t length = read_sequence((const unsigned char *)slice.data, slice.size, &code);

@@ -4,6 +4,7 @@
 #include "base/fields.h"
 #include "schedule/calendar.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -288,6 +289,7 @@ static int parse_item(struct part item, enum cron_field field, uint64_t *bits, b
         if (parse_step(&item, field, &range.step) < 0)
             return -1;
     }
+    assert(range.first >= 0 && range.last < 64);
     for (int value = range.first; value <= range.last; value += range.step)
         *bits |= UINT64_C(1) << (field == CRON_WEEKDAY && value == 7 ? 0 : value);
     if (range.is_star && range.step == 1)

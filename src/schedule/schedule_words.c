@@ -53,7 +53,7 @@ static int end_of_run(uint64_t bits, int value)
 static void append_value(struct text *out, const char *const *words, int value)
 {
     if (words != NULL)
-        (void)text_append(out, words[value]);
+        (void)text_append(out, words[value]); /* NOLINT(clang-analyzer-core.CallAndMessage): a field with words has no further bits */
     else
         (void)text_append_format(out, "%d", value);
 }
