@@ -126,7 +126,8 @@ static void *run_timer(void *context)
             next = slow;
         if (server->links.next != &server->links && next > now + WATCH_MS)
             next = now + WATCH_MS; /* a connection may begin its next request at any time, unheard */
-        if (next == INT64_MAX) {
+        server->is_idle = next == INT64_MAX;
+        if (server->is_idle) {
             (void)pthread_cond_wait(&server->changed, &server->lock);
             continue;
         }
@@ -183,14 +184,14 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
     (void)pthread_mutex_lock(&server->lock);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        bool is_first = server->links.next == &server->links;
         link = mem_alloc(sizeof *link);
         *link = (struct link){ .next = server->links.next, .previous = &server->links, .fd = fd_of(connection),
                                .since_mono = clock_monotonic_ms(), .phase = LINK_HEAD };
         link->next->previous = server->links.next = link;
         *socket_context = link;
-        if (is_first)
-            (void)pthread_cond_signal(&server->changed);
+        if (server->is_idle)
+            (void)pthread_cond_signal(&server->changed); /* else the timer looks within WATCH_MS: not to be woken for each request */
+        server->is_idle = false;
     } else if (link != NULL) {
         link->previous->next = link->next;
         link->next->previous = link->previous;

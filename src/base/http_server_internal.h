@@ -41,6 +41,7 @@ struct http_server {
     pthread_mutex_t lock;          /* for all below */
     pthread_cond_t changed;
     bool is_ending;
+    bool is_idle;                  /* the timer has nothing to wait for */
     struct waiting *waiting;       /* suspended connections */
     size_t count, capacity;
     uint64_t wakes;                /* how often http_server_wake was called */

@@ -415,9 +415,10 @@ static void test_a_head_has_a_maximum(void **state)
 /* The library's own time-out begins anew with every byte: trickling would hold a connection for ever. */
 static void test_trickling_is_ended(void **state)
 {
-    static const struct { const char *why, *begin; } rows[] = {
-        { "in the head", "GET / HTTP/1.1\r\nHost: x\r\nX-A: " },
-        { "in the body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" },
+    static const struct { const char *why, *begin; bool is_second; } rows[] = {
+        { "in the head", "GET / HTTP/1.1\r\nHost: x\r\nX-A: ", false },
+        { "in the body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n", false },
+        { "behind another that has gone, which nobody is woken for", "GET / HTTP/1.1\r\nHost: x\r\nX-A: ", true },
     };
 
     (void)state;
@@ -427,6 +428,8 @@ static void test_trickling_is_ended(void **state)
         bool is_ended = false;
         int fd;
         site_start(&site, 600);
+        if (rows[i].is_second)
+            (void)close(dial(&site));
         fd = dial(&site);
         assert_int_equal(send(fd, rows[i].begin, strlen(rows[i].begin), MSG_NOSIGNAL), strlen(rows[i].begin));
         while (!is_ended && clock_monotonic_ms() < until) {
