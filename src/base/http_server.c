@@ -346,17 +346,13 @@ static void add_header(struct MHD_Response *response, const char *line)
     (void)MHD_add_response_header(response, name, colon);
 }
 
-static mhd_result send_answer(struct http_server_request *request)
+/* The library asks for its body piece by piece. */
+static struct MHD_Response *make_piecemeal(struct http_server_request *request)
 {
     struct http_server_answer *answer = &request->answer;
-    struct body *body;
-    struct MHD_Response *response;
+    struct body *body = mem_alloc(sizeof *body);
     uint64_t size;
-    mhd_result result;
 
-    if (answer->fault == HTTP_SERVER_DROP)
-        return MHD_NO;
-    body = mem_alloc(sizeof *body);
     *body = (struct body){
         .server = request->server, .connection = request->connection, .text = answer->body, .cut_after = answer->cut_after,
         .fault = answer->fault != HTTP_SERVER_LEAVE ? answer->fault : HTTP_SERVER_WELL,
@@ -364,11 +360,40 @@ static mhd_result send_answer(struct http_server_request *request)
         .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer, .later_ms = answer->later_ms,
     };
     size = answer->produce != NULL || answer->fault == HTTP_SERVER_CUT_CHUNKED ? MHD_SIZE_UNKNOWN : body->text.size;
-    if (size != MHD_SIZE_UNKNOWN && request->server->settings.answer_timeout_ms > 0)
-        set_phase(request->server, request->connection, LINK_SENDING);
     text_init(&answer->body, 0);
     answer->producer_free = NULL;
-    response = MHD_create_response_from_callback(size, answer->later_ms > 0 ? STREAM_BLOCK : PRODUCE_BLOCK, read_body, body, free_body);
+    return MHD_create_response_from_callback(size, answer->later_ms > 0 ? STREAM_BLOCK : PRODUCE_BLOCK, read_body, body, free_body);
+}
+
+/* Most answers are there as a whole: the library sends head and body in one call, and needs no block to copy the body through. */
+static struct MHD_Response *make_response(struct http_server_request *request)
+{
+    struct http_server_answer *answer = &request->answer;
+    bool is_well = answer->fault == HTTP_SERVER_WELL || answer->fault == HTTP_SERVER_LEAVE;
+    size_t size = answer->body.size;
+    struct MHD_Response *response;
+    char *bytes;
+
+    if (!is_well || answer->produce != NULL)
+        return make_piecemeal(request);
+    bytes = text_take(&answer->body);
+    response = MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        mem_free(bytes);
+    return response;
+}
+
+static mhd_result send_answer(struct http_server_request *request)
+{
+    struct http_server_answer *answer = &request->answer;
+    struct MHD_Response *response;
+    mhd_result result;
+
+    if (answer->fault == HTTP_SERVER_DROP)
+        return MHD_NO;
+    if (answer->produce == NULL && answer->fault != HTTP_SERVER_CUT_CHUNKED && request->server->settings.answer_timeout_ms > 0)
+        set_phase(request->server, request->connection, LINK_SENDING);
+    response = make_response(request);
     if (response == NULL)
         return MHD_NO;
     (void)MHD_add_response_header(response, "Content-Type", answer->content_type != NULL ? answer->content_type : "application/json");
