@@ -2,7 +2,8 @@
  *
  * One after the other, RATE in a second, the paths in turn, a connection for each (the service closes it behind its answer). A request's time begins at its
  * beat, whether the one before it was answered by then or not: what it had to wait counts. It ends when the connection does.
- * Ends after SECONDS, or when it is told to by SIGTERM. Writes a line "PATH COUNT MEDIAN P90 P99 MOST" for each path, in milliseconds.
+ * Ends after SECONDS, or when it is told to by SIGTERM. SIGSTOP and SIGCONT hold it: the beat begins anew then, and a request that was under way is not counted.
+ * Writes a line "PATH COUNT MEDIAN P90 P99 MOST" for each path, in milliseconds.
  *
  * A program of its own because an interpreter with threads measures itself: they wait for each other 5 ms at a time. */
 #include <arpa/inet.h>
@@ -30,12 +31,14 @@ struct path {
 
 static struct path paths[PATHS_MAXIMUM];
 static size_t path_count;
-static volatile sig_atomic_t is_over;
+static volatile sig_atomic_t is_over, was_held;
 
-static void end(int signal)
+static void hear(int signal)
 {
-    (void)signal;
-    is_over = 1;
+    if (signal == SIGTERM)
+        is_over = 1;
+    else
+        was_held = 1;
 }
 
 static void fail(const char *path, const char *what, const char *why)
@@ -120,19 +123,21 @@ static void ask(struct path *path, const struct sockaddr_in *address)
 
 static void run(const struct sockaddr_in *address, double rate, double seconds)
 {
-    int64_t start = now_ns();
-    int64_t stop = start + (int64_t)(seconds * BILLION);
+    const int64_t step = (int64_t)(BILLION / rate);
+    int64_t beat = now_ns();
+    int64_t stop = beat + (int64_t)(seconds * BILLION);
 
-    for (uint64_t turn = 0; !is_over; turn++) {
-        int64_t beat = start + (int64_t)((double)turn * BILLION / rate);
+    for (uint64_t turn = 0; beat < stop; turn++, beat += step) {
         struct path *path = &paths[turn % path_count];
-        if (beat >= stop)
-            break;
         wait_until(beat);
         if (is_over)
             break;
+        if (was_held)
+            beat = now_ns();
+        was_held = 0;
         ask(path, address);
-        keep(path, (double)(now_ns() - beat) / 1e6);
+        if (!was_held)
+            keep(path, (double)(now_ns() - beat) / 1e6);
     }
 }
 
@@ -161,7 +166,7 @@ static void show(struct path *path)
 
 int main(int count, char **args)
 {
-    const struct sigaction action = { .sa_handler = end };
+    const struct sigaction action = { .sa_handler = hear, .sa_flags = SA_RESTART };
     struct sockaddr_in address = { .sin_family = AF_INET };
 
     if (count < 7 || inet_pton(AF_INET, args[1], &address.sin_addr) != 1 || !(atof(args[3]) > 0)) {
@@ -172,7 +177,9 @@ int main(int count, char **args)
     for (int i = 6; i < count; i++)
         add_path(args[i], args[5]);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGCONT, &action, NULL);
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* held, it would stay for ever */
     run(&address, atof(args[3]), atof(args[4]));
     for (size_t i = 0; i < path_count; i++)
         show(&paths[i]);
