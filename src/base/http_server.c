@@ -19,22 +19,18 @@ enum {
     HEAD_TIMEOUT_MS = 10 * 1000,
     BODY_TIMEOUT_MS = 30 * 1000,
     WATCH_MS = 1000,               /* how often slow connections and left ones are looked for */
-    RESET_DELAY_MS = 100,          /* a reset sweeps away what the peer has not read: give it time to */
-    PRODUCE_BLOCK = 32 << 10,
-    STREAM_BLOCK = 1 << 10,        /* many of them wait at the same time */
 };
 
 /* ---- The timer: suspended and slow connections ---- */
 
-static int fd_of(struct MHD_Connection *connection)
+int http_server_fd_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     return info != NULL ? (int)info->connect_fd : -1;
 }
 
-/* Under the lock. */
-static void suspend_locked(struct http_server *server, const struct waiting *waiting)
+void http_server_suspend_locked(struct http_server *server, const struct waiting *waiting)
 {
     MHD_suspend_connection(waiting->connection);
     server->waiting = mem_grow(server->waiting, server->count, &server->capacity, sizeof *server->waiting);
@@ -42,13 +38,13 @@ static void suspend_locked(struct http_server *server, const struct waiting *wai
     (void)pthread_cond_signal(&server->changed);
 }
 
-static void suspend(struct http_server *server, struct MHD_Connection *connection, int64_t due_mono)
+void http_server_suspend(struct http_server *server, struct MHD_Connection *connection, int64_t due_mono)
 {
-    const struct waiting waiting = { .connection = connection, .fd = fd_of(connection), .due_mono = due_mono, .is_watched = due_mono == INT64_MAX };
+    const struct waiting waiting = { .connection = connection, .fd = http_server_fd_of(connection), .due_mono = due_mono, .is_watched = due_mono == INT64_MAX };
 
     (void)pthread_mutex_lock(&server->lock);
     if (!server->is_ending)
-        suspend_locked(server, &waiting);
+        http_server_suspend_locked(server, &waiting);
     (void)pthread_mutex_unlock(&server->lock);
 }
 
@@ -60,7 +56,7 @@ void http_server_wake(struct http_server *server)
     (void)pthread_mutex_unlock(&server->lock);
 }
 
-static bool has_left(int fd)
+bool http_server_has_left(int fd)
 {
     char byte;
     ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -77,7 +73,7 @@ static int64_t resume_due(struct http_server *server, int64_t now)
     for (size_t i = 0; i < server->count; i++) {
         struct waiting *waiting = &server->waiting[i];
         bool is_woken = waiting->is_stream && waiting->wakes != server->wakes;
-        if (server->is_ending || is_woken || waiting->due_mono <= now || (waiting->is_watched && has_left(waiting->fd))) {
+        if (server->is_ending || is_woken || waiting->due_mono <= now || (waiting->is_watched && http_server_has_left(waiting->fd))) {
             MHD_resume_connection(waiting->connection);
             continue;
         }
@@ -185,7 +181,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     (void)pthread_mutex_lock(&server->lock);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         link = mem_alloc(sizeof *link);
-        *link = (struct link){ .next = server->links.next, .previous = &server->links, .fd = fd_of(connection),
+        *link = (struct link){ .next = server->links.next, .previous = &server->links, .fd = http_server_fd_of(connection),
                                .since_mono = clock_monotonic_ms(), .phase = LINK_HEAD };
         link->next->previous = server->links.next = link;
         *socket_context = link;
@@ -202,7 +198,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     (void)pthread_mutex_unlock(&server->lock);
 }
 
-static void set_phase(struct http_server *server, struct MHD_Connection *connection, int phase)
+void http_server_set_phase(struct http_server *server, struct MHD_Connection *connection, int phase)
 {
     struct link *link = link_of(connection);
 
@@ -212,198 +208,6 @@ static void set_phase(struct http_server *server, struct MHD_Connection *connect
     link->phase = phase;
     link->since_mono = clock_monotonic_ms();
     (void)pthread_mutex_unlock(&server->lock);
-}
-
-/* ---- Answers ---- */
-
-/* The body of an answer while it is being sent. */
-struct body {
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    struct text text;
-    enum http_server_fault fault;
-    size_t cut_after;
-    int64_t delay_ms;
-    uint64_t next_cut;             /* up to here it may be sent before the fault comes */
-    int64_t (*produce)(void *producer, uint64_t position, char *buffer, size_t room);
-    void (*producer_free)(void *producer);
-    void *producer;
-    int64_t later_ms;
-    bool has_waited;
-};
-
-static void free_body(void *context)
-{
-    struct body *body = context;
-
-    text_done(&body->text);
-    if (body->producer_free != NULL)
-        body->producer_free(body->producer);
-    mem_free(body);
-}
-
-static void reset_connection(struct MHD_Connection *connection)
-{
-    struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-
-    (void)connect(fd_of(connection), &nobody, sizeof nobody); /* dissolves the connection: the peer gets a reset */
-}
-
-/* What happens where the answer is cut: <0 ends it, 0 waits (the library asks again), >0 goes on. */
-static int act_fault(struct body *body)
-{
-    int64_t now = clock_monotonic_ms();
-    bool has_waited = body->has_waited;
-
-    body->has_waited = !has_waited;
-    if (!has_waited && body->fault != HTTP_SERVER_CUT && body->fault != HTTP_SERVER_CUT_CHUNKED) {
-        suspend(body->server, body->connection,
-                body->fault == HTTP_SERVER_STALL ? INT64_MAX : now + (body->fault == HTTP_SERVER_RESET ? RESET_DELAY_MS : body->delay_ms));
-        return 0;
-    }
-    if (body->fault == HTTP_SERVER_RESET)
-        reset_connection(body->connection);
-    if (body->fault != HTTP_SERVER_DRIP)
-        return -1;
-    body->next_cut += body->cut_after > 0 ? body->cut_after : 1;
-    return 1;
-}
-
-/* Whoever wakes the stream after it was asked and before it is suspended has counted on, and it is asked once more. */
-static ssize_t read_stream(struct body *body, uint64_t position, char *buffer, size_t room)
-{
-    struct http_server *server = body->server;
-    struct waiting waiting = { .connection = body->connection, .fd = fd_of(body->connection), .is_watched = true, .is_stream = true };
-    bool is_suspended = false;
-
-    set_phase(server, body->connection, LINK_ANSWER); /* what was produced before has been sent */
-    while (!is_suspended) {
-        bool is_ending;
-        int64_t made;
-        (void)pthread_mutex_lock(&server->lock);
-        waiting.wakes = server->wakes;
-        is_ending = server->is_ending;
-        (void)pthread_mutex_unlock(&server->lock);
-        if (is_ending)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (has_left(waiting.fd))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        made = body->produce(body->producer, position, buffer, room);
-        if (made > 0 && server->settings.answer_timeout_ms > 0)
-            set_phase(server, body->connection, LINK_SENDING);
-        if (made != HTTP_SERVER_LATER)
-            return made > 0 ? (ssize_t)made : made == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-        waiting.due_mono = clock_monotonic_ms() + body->later_ms;
-        (void)pthread_mutex_lock(&server->lock);
-        is_suspended = !server->is_ending && waiting.wakes == server->wakes;
-        if (is_suspended)
-            suspend_locked(server, &waiting);
-        (void)pthread_mutex_unlock(&server->lock);
-    }
-    return 0;
-}
-
-static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t room)
-{
-    struct body *body = context;
-    size_t left;
-
-    if (body->later_ms > 0)
-        return read_stream(body, position, buffer, room);
-    if (body->fault != HTTP_SERVER_WELL) {
-        int turn = position >= body->next_cut ? act_fault(body) : 1;
-        if (turn <= 0)
-            return turn == 0 ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
-        if (room > body->next_cut - position)
-            room = (size_t)(body->next_cut - position);
-    }
-    if (body->produce != NULL) {
-        int64_t made = body->produce(body->producer, position, buffer, room);
-        return made > 0 ? (ssize_t)made : made == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-    }
-    if (position >= body->text.size)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    left = body->text.size - (size_t)position;
-    if (left > room)
-        left = room;
-    memcpy(buffer, body->text.data + position, left);
-    return (ssize_t)left;
-}
-
-static void add_header(struct MHD_Response *response, const char *line)
-{
-    char name[100];
-    const char *colon = strchr(line, ':');
-    size_t length = colon != NULL ? (size_t)(colon - line) : 0;
-
-    if (length == 0 || length >= sizeof name)
-        return;
-    memcpy(name, line, length);
-    name[length] = '\0';
-    colon++;
-    while (*colon == ' ')
-        colon++;
-    (void)MHD_add_response_header(response, name, colon);
-}
-
-/* The library asks for its body piece by piece. */
-static struct MHD_Response *make_piecemeal(struct http_server_request *request)
-{
-    struct http_server_answer *answer = &request->answer;
-    struct body *body = mem_alloc(sizeof *body);
-    uint64_t size;
-
-    *body = (struct body){
-        .server = request->server, .connection = request->connection, .text = answer->body, .cut_after = answer->cut_after,
-        .fault = answer->fault != HTTP_SERVER_LEAVE ? answer->fault : HTTP_SERVER_WELL,
-        .next_cut = answer->cut_after, .delay_ms = answer->delay_ms,
-        .produce = answer->produce, .producer_free = answer->producer_free, .producer = answer->producer, .later_ms = answer->later_ms,
-    };
-    size = answer->produce != NULL || answer->fault == HTTP_SERVER_CUT_CHUNKED ? MHD_SIZE_UNKNOWN : body->text.size;
-    text_init(&answer->body, 0);
-    answer->producer_free = NULL;
-    return MHD_create_response_from_callback(size, answer->later_ms > 0 ? STREAM_BLOCK : PRODUCE_BLOCK, read_body, body, free_body);
-}
-
-/* Most answers are there as a whole: the library sends head and body in one call, and needs no block to copy the body through. */
-static struct MHD_Response *make_response(struct http_server_request *request)
-{
-    struct http_server_answer *answer = &request->answer;
-    bool is_well = answer->fault == HTTP_SERVER_WELL || answer->fault == HTTP_SERVER_LEAVE;
-    size_t size = answer->body.size;
-    struct MHD_Response *response;
-    char *bytes;
-
-    if (!is_well || answer->produce != NULL)
-        return make_piecemeal(request);
-    bytes = text_take(&answer->body);
-    response = MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL)
-        mem_free(bytes);
-    return response;
-}
-
-static mhd_result send_answer(struct http_server_request *request)
-{
-    struct http_server_answer *answer = &request->answer;
-    struct MHD_Response *response;
-    mhd_result result;
-
-    if (answer->fault == HTTP_SERVER_DROP)
-        return MHD_NO;
-    if (answer->produce == NULL && answer->fault != HTTP_SERVER_CUT_CHUNKED && request->server->settings.answer_timeout_ms > 0)
-        set_phase(request->server, request->connection, LINK_SENDING);
-    response = make_response(request);
-    if (response == NULL)
-        return MHD_NO;
-    (void)MHD_add_response_header(response, "Content-Type", answer->content_type != NULL ? answer->content_type : "application/json");
-    for (size_t i = 0; i < ARRAY_LENGTH(answer->headers) && answer->headers[i] != NULL; i++)
-        add_header(response, answer->headers[i]);
-    if (request->server->is_single || request->is_last)
-        (void)MHD_add_response_header(response, "Connection", "close");
-    result = MHD_queue_response(request->connection, (unsigned)answer->status, response);
-    MHD_destroy_response(response);
-    return result;
 }
 
 void http_server_refuse(struct http_server *server, int status, const char *words, struct http_server_answer *answer)
@@ -421,7 +225,7 @@ static mhd_result refuse(struct http_server_request *request, int status, const 
     http_server_refuse(request->server, status, words, &request->answer);
     request->is_last = true;
     request->has_answer = true;
-    return send_answer(request);
+    return http_server_send(request);
 }
 
 /* ---- Requests ---- */
@@ -527,7 +331,7 @@ static mhd_result answer_whole(struct http_server_request *request)
 {
     struct http_server *server = request->server;
 
-    set_phase(server, request->connection, LINK_ANSWER);
+    http_server_set_phase(server, request->connection, LINK_ANSWER);
     if (request->is_too_large) {
         if (server->settings.refuse != NULL) {
             http_server_refuse(server, 413, "the body is too large", &request->answer);
@@ -544,8 +348,8 @@ static mhd_result answer_whole(struct http_server_request *request)
     }
     request->has_answer = true;
     if (request->answer.delay_ms <= 0)
-        return send_answer(request);
-    suspend(server, request->connection, clock_monotonic_ms() + request->answer.delay_ms);
+        return http_server_send(request);
+    http_server_suspend(server, request->connection, clock_monotonic_ms() + request->answer.delay_ms);
     return MHD_YES;
 }
 
@@ -576,11 +380,11 @@ static mhd_result on_access(void *context, struct MHD_Connection *connection, co
         request->path = mem_copy_string(path);
         if (fault != NULL)
             return refuse(request, status, fault);
-        set_phase(server, connection, LINK_BODY);
+        http_server_set_phase(server, connection, LINK_BODY);
         return MHD_YES;
     }
     if (is_answered(request))
-        return send_answer(request);
+        return http_server_send(request);
     if (*upload_size > 0) {
         if (text_append_bytes(&request->body, upload, *upload_size) < 0)
             request->is_too_large = true;
@@ -594,11 +398,11 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 {
     struct http_server_request *request = *request_context;
 
-    set_phase(context, connection, LINK_HEAD);
+    http_server_set_phase(context, connection, LINK_HEAD);
     if (request == NULL)
         return;
     if (request->answer.fault == HTTP_SERVER_LEAVE && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        (void)shutdown(fd_of(connection), SHUT_RDWR); /* the library closes it when it finds it so */
+        (void)shutdown(http_server_fd_of(connection), SHUT_RDWR); /* the library closes it when it finds it so */
     hear(connection, NULL);
     free_request(request);
     *request_context = NULL;

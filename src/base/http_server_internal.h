@@ -68,6 +68,15 @@ struct http_server_request {
 void http_server_handle(struct http_server_request *request);
 void http_server_refuse(struct http_server *server, int status, const char *words, struct http_server_answer *answer);
 
+int http_server_fd_of(struct MHD_Connection *connection);
+bool http_server_has_left(int fd);                          /* the peer */
+void http_server_set_phase(struct http_server *server, struct MHD_Connection *connection, int phase);
+void http_server_suspend(struct http_server *server, struct MHD_Connection *connection, int64_t due_mono);
+void http_server_suspend_locked(struct http_server *server, const struct waiting *waiting); /* under the lock */
+
+/* ---- http_server_answer.c ---- */
+mhd_result http_server_send(struct http_server_request *request);
+
 /* ---- http_server_workers.c ---- */
 void http_server_start_workers(struct http_server *server);
 void http_server_end_workers(struct http_server *server);   /* what waits is answered with 503 */
