@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/connectors.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -226,14 +227,55 @@ int cli_get_time(const struct cli *cli, enum option_id id, int64_t *ret_ms, stru
     return 0;
 }
 
+static int named_connector(const struct cli *cli, const char **ret_name, struct error *err)
+{
+    *ret_name = cli->word_count > 0 ? cli->words[0] : cli->connector_count > 0 ? cli->connectors[0] : NULL;
+    return cli->word_count + cli->connector_count <= 1 ? 0 : error_set(err, ERROR_USAGE, "\"%s\" takes one connector", cli->command->name);
+}
+
+static int is_made_by_api(struct cli *cli, const char *name, bool *ret_made, struct error *err)
+{
+    AUTO(state) struct state *state = NULL;
+
+    return cli_open_reader(cli, &state, err) < 0 ? -1 : connectors_are_stored(state, name, ret_made, err);
+}
+
+int cli_find_connector(struct cli *cli, const char *name, size_t *ret_index, struct error *err)
+{
+    struct error why = { 0 };
+    bool is_made = false;
+
+    if (config_find_connector(cli->config, name, ret_index, err) == 0)
+        return 0;
+    if (is_made_by_api(cli, name, &is_made, &why) < 0 || !is_made)
+        return -1;
+    return error_set(err, ERROR_USAGE, "connector \"%.80s\" was made by API, and \"%s\" knows those of the configuration file only: ask the running service (\"memory-connector trigger\")",
+                     name, cli->command->name);
+}
+
 int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err)
 {
-    const char *name = cli->word_count > 0 ? cli->words[0] : cli->connector_count > 0 ? cli->connectors[0] : NULL;
+    const char *name;
 
     *ret_index = SIZE_MAX;
-    if (cli->word_count + cli->connector_count > 1)
-        return error_set(err, ERROR_USAGE, "\"%s\" takes one connector", cli->command->name);
-    return name == NULL ? 0 : config_find_connector(cli->config, name, ret_index, err);
+    if (named_connector(cli, &name, err) < 0)
+        return -1;
+    return name == NULL ? 0 : cli_find_connector(cli, name, ret_index, err);
+}
+
+int cli_known_connector(struct cli *cli, const char **ret_id, struct error *err)
+{
+    bool is_made = false;
+    size_t index;
+
+    if (named_connector(cli, ret_id, err) < 0)
+        return -1;
+    if (*ret_id == NULL || config_find_connector(cli->config, *ret_id, &index, err) == 0)
+        return 0;
+    if (is_made_by_api(cli, *ret_id, &is_made, err) < 0 || !is_made)
+        return -1;
+    *err = (struct error){ 0 };
+    return 0;
 }
 
 /* ---- Configuration, log, state ---- */

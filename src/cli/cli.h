@@ -75,8 +75,12 @@ int cli_open_log(struct cli *cli, struct error *err);
 int cli_worst_code(const bool seen[ERROR_KINDS]);
 /* Shows the error (text on stderr, or JSON) and gives its exit code. */
 int cli_fail(struct cli *cli, const struct error *err);
+/* A connector of the configuration file. */
+int cli_find_connector(struct cli *cli, const char *name, size_t *ret_index, struct error *err);
 /* The connector named by -c or a word (one at most); ERROR_USAGE when it is unknown. *ret_index SIZE_MAX: none named. */
 int cli_one_connector(struct cli *cli, size_t *ret_index, struct error *err);
+/* The same, also of those that were made by API, whose state is looked into. *ret_id NULL: none named; else borrowed. */
+int cli_known_connector(struct cli *cli, const char **ret_id, struct error *err);
 int cli_get_integer(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_value, struct error *err);
 int cli_get_port(const struct cli *cli, enum option_id id, int64_t fallback, int64_t *ret_port, struct error *err);
 int cli_get_duration(const struct cli *cli, enum option_id id, int64_t fallback_ms, int64_t *ret_ms, struct error *err);

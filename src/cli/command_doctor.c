@@ -11,7 +11,7 @@ void examination_done(struct examination *examination)
 {
     doctor_done(&examination->doctor);
     config_problems_done(&examination->problems);
-    serve_connectors_done(&examination->stored);
+    connectors_done(&examination->stored);
     mem_free(examination->connectors);
     state_free(examination->state);
 }
@@ -29,7 +29,7 @@ void examination_begin(struct examination *examination)
     const struct config *config = examination->cli->config;
 
     if (cli_open_reader(examination->cli, &examination->state, &examination->state_error) == 0 && examination->state != NULL)
-        (void)serve_connectors_make(&examination->stored, config, examination->state, &examination->state_error);
+        (void)connectors_make(&examination->stored, config, examination->state, &examination->state_error);
     for (size_t i = 0; i < config->engine.connector_count; i++)
         if (config_connector(config, i)->enabled)
             use(examination, &config->engine.connectors[i]);

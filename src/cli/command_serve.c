@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "base/signals.h"
-#include "cli/serve_connectors.h"
+#include "cli/connectors.h"
 #include "cli/world_real.h"
 #include "version.h"
 #include "engine/service.h"
@@ -120,7 +120,7 @@ static int serve(struct serving *serving, struct state *state, struct world_real
     const struct config *config = serving->cli->config;
     AUTO(bus) struct bus *bus = bus_new(EVENTS_KEPT, clock_wall_ms());
     AUTO(service) struct service *service = NULL;
-    AUTO_DONE(serve_connectors) struct serve_connectors connectors = { 0 };
+    AUTO_DONE(connectors) struct connectors connectors = { 0 };
     AUTO(zone) struct zone *zone = NULL;
     struct service_cleanup cleanup;
     struct service_settings settings = {
@@ -144,7 +144,7 @@ static int serve(struct serving *serving, struct state *state, struct world_real
             return -1;
         settings.cleanup = &cleanup;
     }
-    if (serve_connectors_make(&connectors, config, state, err) < 0)
+    if (connectors_make(&connectors, config, state, err) < 0)
         return -1;
     settings.connectors = connectors.items;
     settings.connector_count = connectors.count;

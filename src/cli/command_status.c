@@ -1,5 +1,6 @@
 /* command_status.c - list, status, history, report: what the state knows, with and without a run under way. */
 #include "cli/cli.h"
+#include "cli/connectors.h"
 #include "engine/report.h"
 #include "engine/status.h"
 #include "cli/progress.h"
@@ -8,7 +9,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/time_text.h"
-#include "config/config_connector.h"
 #include "state/state.h"
 
 #include <stdio.h>
@@ -17,11 +17,11 @@
 
 enum { HISTORY_ROWS = 20 };
 
-static int begin(struct cli *cli, struct state **ret_state, struct error *err)
+static int begin(struct cli *cli, struct state **ret_state, struct connectors *connectors, struct error *err)
 {
-    if (cli_load_config(cli, err) < 0)
+    if (cli_load_config(cli, err) < 0 || cli_open_reader(cli, ret_state, err) < 0)
         return -1;
-    return cli_open_reader(cli, ret_state, err);
+    return connectors_make(connectors, cli->config, *ret_state, err);
 }
 
 static void say_no_connectors(struct cli *cli)
@@ -44,16 +44,15 @@ static void add_time(struct table *table, int64_t ms)
     table_add_string(table, words);
 }
 
-/* What the state keeps of the service's plan, and the next time by the schedule of the file. */
-static int read_plan(struct cli *cli, struct state *state, size_t index, struct status_plan *ret_plan, struct error *err)
+/* What the state keeps of the service's plan, and the next time by its schedule. */
+static int read_plan(struct state *state, const struct service_connector *connector, struct status_plan *ret_plan, struct error *err)
 {
-    struct service_connector connector = { 0 };
     struct status_plan plan = { 0 };
     struct job_row job;
     int64_t from_ms = clock_wall_ms();
-    int found = state == NULL ? 0 : state_get_job(state, config_connector(cli->config, index)->id, &job, err);
+    int found = state == NULL ? 0 : state_get_job(state, connector->engine.id, &job, err);
 
-    if (found < 0 || config_connector_from_file(cli->config, index, &connector, err) < 0)
+    if (found < 0)
         return -1;
     if (found > 0 && job.is_paused && (job.paused_until_ms == 0 || job.paused_until_ms > from_ms)) {
         plan.is_paused = true;
@@ -61,14 +60,13 @@ static int read_plan(struct cli *cli, struct state *state, size_t index, struct 
         (void)snprintf(plan.reason, sizeof plan.reason, "%s", job.reason);
         from_ms = plan.paused_until_ms;
     }
-    if (connector.enabled && (!plan.is_paused || plan.paused_until_ms > 0))
-        plan.has_next = schedule_next(&connector.schedule, connector.zone, from_ms, &plan.next_ms);
-    config_connector_release(&connector);
+    if (connector->enabled && (!plan.is_paused || plan.paused_until_ms > 0))
+        plan.has_next = schedule_next(&connector->schedule, connector->zone, from_ms, &plan.next_ms);
     *ret_plan = plan;
     return 0;
 }
 
-static const char *state_words(const struct connector_settings *connector, const struct standing *standing, const struct status_plan *plan)
+static const char *state_words(const struct service_connector *connector, const struct standing *standing, const struct status_plan *plan)
 {
     const struct status_facts facts = { .enabled = connector->enabled, .plan = plan };
 
@@ -83,19 +81,17 @@ static void join_contexts(const struct engine_connector *connector, struct text 
         (void)text_append_format(out, "%s%s", i > 0 ? ", " : "", connector->contexts[i]);
 }
 
-static void list_row(struct cli *cli, size_t index, const struct standing *standing, const struct status_plan *plan, struct table *table)
+static void list_row(const struct service_connector *connector, const struct standing *standing, const struct status_plan *plan, struct table *table)
 {
-    const struct connector_settings *connector = config_connector(cli->config, index);
     AUTO_DONE(text) struct text contexts = { 0 };
-    char schedule[120];
 
     text_init(&contexts, 0);
-    join_contexts(&cli->config->engine.connectors[index], &contexts);
-    table_add_string(table, connector->id);
+    join_contexts(&connector->engine, &contexts);
+    table_add_string(table, connector->engine.id);
     table_add_string(table, state_words(connector, standing, plan));
     table_set_tone(table, connector->enabled ? TONE_PLAIN : TONE_FAINT);
     table_add(table, contexts.data, contexts.size);
-    table_add_string(table, config_schedule_words(connector, schedule, sizeof schedule));
+    table_add_string(table, connector->schedule_words);
     add_time(table, plan->has_next ? plan->next_ms : 0);
     add_time(table, standing->has_run ? standing->run.row.started_ms : 0);
     table_add_format(table, "%lld", (long long)standing_backlog(standing));
@@ -103,14 +99,12 @@ static void list_row(struct cli *cli, size_t index, const struct standing *stand
     table_set_tone(table, standing_letters(standing) > 0 ? TONE_BAD : TONE_PLAIN);
 }
 
-static void list_json(struct cli *cli, size_t index, const struct standing *standing, const struct status_plan *plan, struct json_writer *writer)
+static void list_json(const struct service_connector *connector, const struct standing *standing, const struct status_plan *plan, struct json_writer *writer)
 {
-    const struct connector_settings *connector = config_connector(cli->config, index);
-    const struct engine_connector *engine = &cli->config->engine.connectors[index];
-    char schedule[120];
     const struct status_facts facts = {
-        .connector = connector->id, .enabled = connector->enabled, .description = connector->description, .contexts = engine->contexts,
-        .context_count = engine->context_count, .schedule = config_schedule_words(connector, schedule, sizeof schedule), .now_ms = clock_wall_ms(), .plan = plan,
+        .connector = connector->engine.id, .enabled = connector->enabled, .description = connector->description, .contexts = connector->engine.contexts,
+        .context_count = connector->engine.context_count, .schedule = connector->schedule_words, .now_ms = clock_wall_ms(), .plan = plan,
+        .managed_by = connector->is_from_file ? "file" : "api",
     };
 
     json_write_open_object(writer, NULL);
@@ -123,31 +117,33 @@ int command_list(struct cli *cli)
     static const char *const heads[] = { "CONNECTOR", "STATE", "CONTEXT", "SCHEDULE", "NEXT RUN", "LAST RUN", ">BACKLOG", ">DEAD" };
     AUTO(state) struct state *state = NULL;
     AUTO_DONE(table) struct table table = { 0 };
+    AUTO_DONE(connectors) struct connectors connectors = { 0 };
     struct json_writer writer;
     struct error err = { 0 };
 
     table_init(&table, heads, ARRAY_LENGTH(heads));
     table.paints = cli->paints;
-    if (begin(cli, &state, &err) < 0)
+    if (begin(cli, &state, &connectors, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "list");
         json_write_open_array(&writer, "connectors");
     }
-    for (size_t i = 0; i < cli->config->connectors.count; i++) {
+    for (size_t i = 0; i < connectors.count; i++) {
+        const struct service_connector *connector = &connectors.items[i];
         AUTO_DONE(standing) struct standing standing = { 0 };
         struct status_plan plan;
-        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0 || read_plan(cli, state, i, &plan, &err) < 0)
+        if (standing_read(state, connector->engine.id, &standing, &err) < 0 || read_plan(state, connector, &plan, &err) < 0)
             return cli_fail(cli, &err);
         if (cli->json)
-            list_json(cli, i, &standing, &plan, &writer);
+            list_json(connector, &standing, &plan, &writer);
         else
-            list_row(cli, i, &standing, &plan, &table);
+            list_row(connector, &standing, &plan, &table);
     }
     if (cli->json) {
         json_write_close(&writer);
         cli_end_json(cli, &writer);
-    } else if (cli->config->connectors.count == 0) {
+    } else if (connectors.count == 0) {
         say_no_connectors(cli);
     } else {
         table_print(&table, table_terminal_width(STDOUT_FILENO), &cli->out);
@@ -158,8 +154,7 @@ int command_list(struct cli *cli)
 /* ---- status ---- */
 
 struct target_facts {
-    const struct config *config;
-    size_t target;
+    const struct engine_target *target;
     bool found;
     char version[40];
     int64_t seen_ms;
@@ -168,10 +163,10 @@ struct target_facts {
 static bool keep_target(void *context, const struct target_row *row)
 {
     struct target_facts *facts = context;
-    const char *name = facts->config->engine.targets[facts->target].name;
-    size_t length = strlen(name);
+    char key[65];
 
-    if (strncmp(row->name, name, length > 40 ? 40 : length) != 0 || strcmp(row->url, facts->config->engine.targets[facts->target].sink.url) != 0)
+    engine_target_key(facts->target, key);
+    if (strcmp(row->name, key) != 0)
         return true;
     facts->found = true;
     (void)snprintf(facts->version, sizeof facts->version, "%s", row->version);
@@ -179,12 +174,11 @@ static bool keep_target(void *context, const struct target_row *row)
     return false;
 }
 
-static void status_json(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, const struct status_plan *plan,
+static void status_json(const struct service_connector *connector, const struct standing *standing, const struct target_facts *target, const struct status_plan *plan,
                         struct json_writer *writer)
 {
-    const struct connector_settings *connector = config_connector(cli->config, index);
     const struct status_facts facts = {
-        .connector = connector->id, .enabled = connector->enabled, .target_url = cli->config->engine.targets[target->target].sink.url,
+        .connector = connector->engine.id, .enabled = connector->enabled, .target_url = target->target->sink.url,
         .version = target->found ? target->version : NULL, .seen_ms = target->found ? target->seen_ms : 0, .now_ms = clock_wall_ms(), .plan = plan,
     };
 
@@ -230,14 +224,20 @@ static void append_plan(const struct status_plan *plan, struct text *out)
     }
 }
 
-static void status_words(struct cli *cli, size_t index, const struct standing *standing, const struct target_facts *target, const struct status_plan *plan)
+/* What makes its next run. */
+static void append_first_run(const struct service_connector *connector, struct text *out)
 {
-    const struct connector_settings *connector = config_connector(cli->config, index);
+    (void)text_append_format(out, "  no run yet: \"memory-connector %s %s\" makes the first one\n", connector->is_from_file ? "sync" : "trigger", connector->engine.id);
+}
+
+static void status_words(struct cli *cli, const struct service_connector *connector, const struct standing *standing, const struct target_facts *target,
+                         const struct status_plan *plan)
+{
     struct text *out = &cli->out;
     enum tone tone;
     char words[TIME_TEXT_SIZE];
 
-    (void)text_append_format(out, "%s: %s\n", connector->id, state_words(connector, standing, plan));
+    (void)text_append_format(out, "%s: %s\n", connector->engine.id, state_words(connector, standing, plan));
     append_plan(plan, out);
     append_places(cli, standing, out);
     if (standing->oldest_ms > 0) {
@@ -245,7 +245,7 @@ static void status_words(struct cli *cli, size_t index, const struct standing *s
         (void)text_append_format(out, "  the oldest unsettled memory came %s ago\n", words);
     }
     if (!standing->has_run) {
-        (void)text_append_format(out, "  no run yet: \"memory-connector sync %s\" makes the first one\n", connector->id);
+        append_first_run(connector, out);
     } else {
         time_text_rfc3339(standing->run.row.started_ms / 1000 * 1000, words);
         tone = cli->paints ? progress_tone(standing->run.row.result) : TONE_PLAIN;
@@ -261,41 +261,47 @@ static void status_words(struct cli *cli, size_t index, const struct standing *s
         if (standing->counts.letters[i] > 0)
             (void)text_append_format(out, "  dead letters: %lld %s (%s)\n", (long long)standing->counts.letters[i], dead_class_name((enum dead_class)i),
                                      dead_class_advice((enum dead_class)i));
-    (void)text_append_format(out, "  target: %s%s%s\n", cli->config->engine.targets[target->target].sink.url,
+    (void)text_append_format(out, "  target: %s%s%s\n", target->target->sink.url,
                              target->found && target->version[0] != '\0' ? ", LightRAG " : "", target->found ? target->version : "");
+}
+
+static int show_status(struct cli *cli, struct state *state, const struct service_connector *connector, struct json_writer *writer, struct error *err)
+{
+    AUTO_DONE(standing) struct standing standing = { 0 };
+    struct target_facts target = { .target = connectors_target(cli->config, connector) };
+    struct status_plan plan;
+
+    if (standing_read(state, connector->engine.id, &standing, err) < 0 || (state != NULL && state_each_target(state, keep_target, &target, err) < 0) ||
+        read_plan(state, connector, &plan, err) < 0)
+        return -1;
+    if (cli->json)
+        status_json(connector, &standing, &target, &plan, writer);
+    else
+        status_words(cli, connector, &standing, &target, &plan);
+    return 0;
 }
 
 int command_status(struct cli *cli)
 {
     AUTO(state) struct state *state = NULL;
+    AUTO_DONE(connectors) struct connectors connectors = { 0 };
     struct json_writer writer;
     struct error err = { 0 };
-    size_t only;
+    const char *only;
 
-    if (begin(cli, &state, &err) < 0 || cli_one_connector(cli, &only, &err) < 0)
+    if (begin(cli, &state, &connectors, &err) < 0 || cli_known_connector(cli, &only, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "status");
         json_write_open_array(&writer, "connectors");
     }
-    for (size_t i = 0; i < cli->config->connectors.count; i++) {
-        AUTO_DONE(standing) struct standing standing = { 0 };
-        struct target_facts target = { .target = cli->config->engine.connectors[i].target, .config = cli->config };
-        struct status_plan plan;
-        if (only != SIZE_MAX && only != i)
-            continue;
-        if (standing_read(state, config_connector(cli->config, i)->id, &standing, &err) < 0 ||
-            (state != NULL && state_each_target(state, keep_target, &target, &err) < 0) || read_plan(cli, state, i, &plan, &err) < 0)
+    for (size_t i = 0; i < connectors.count; i++)
+        if ((only == NULL || strcmp(only, connectors.items[i].engine.id) == 0) && show_status(cli, state, &connectors.items[i], &writer, &err) < 0)
             return cli_fail(cli, &err);
-        if (cli->json)
-            status_json(cli, i, &standing, &target, &plan, &writer);
-        else
-            status_words(cli, i, &standing, &target, &plan);
-    }
     if (cli->json) {
         json_write_close(&writer);
         cli_end_json(cli, &writer);
-    } else if (cli->config->connectors.count == 0) {
+    } else if (connectors.count == 0) {
         say_no_connectors(cli);
     }
     return 0;
@@ -345,17 +351,17 @@ int command_history(struct cli *cli)
     struct history history = { .cli = cli, .table = &table, .writer = &writer };
     struct error err = { 0 };
     int64_t limit;
-    size_t only;
+    const char *only;
 
     table_init(&table, heads, ARRAY_LENGTH(heads));
     table.paints = cli->paints;
-    if (cli_get_integer(cli, OPTION_LIMIT, HISTORY_ROWS, &limit, &err) < 0 || begin(cli, &state, &err) < 0 || cli_one_connector(cli, &only, &err) < 0)
+    if (cli_get_integer(cli, OPTION_LIMIT, HISTORY_ROWS, &limit, &err) < 0 || cli_load_config(cli, &err) < 0 || cli_open_reader(cli, &state, &err) < 0 || cli_known_connector(cli, &only, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         cli_begin_json(cli, &writer, "history");
         json_write_open_array(&writer, "runs");
     }
-    if (state != NULL && state_each_run(state, only == SIZE_MAX ? NULL : config_connector(cli->config, only)->id, (size_t)limit, show_run, &history, &err) < 0)
+    if (state != NULL && state_each_run(state, only, (size_t)limit, show_run, &history, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json) {
         json_write_close(&writer);

@@ -60,7 +60,7 @@ static int add_named(struct cli *cli, const char *name, size_t *connectors, size
 {
     size_t index;
 
-    if (config_find_connector(cli->config, name, &index, err) < 0)
+    if (cli_find_connector(cli, name, &index, err) < 0)
         return -1;
     if (!config_connector(cli->config, index)->enabled)
         return error_set(err, ERROR_USAGE, "connector %s is disabled in the configuration", name);

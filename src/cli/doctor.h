@@ -6,7 +6,7 @@
 #define MC_CLI_DOCTOR_H
 
 #include "base/json_write.h"
-#include "cli/serve_connectors.h"
+#include "cli/connectors.h"
 #include "config/config.h"
 #include "engine/probe.h"
 
@@ -77,7 +77,7 @@ struct examination {
     struct error config_error;     /* ERROR_NONE: it could be read; else cli->config is NULL */
     struct state *state;           /* to read; NULL: there is none, or it cannot be read, as state_error says */
     struct error state_error;
-    struct serve_connectors stored; /* of the file and of the state */
+    struct connectors stored; /* of the file and of the state */
     const struct engine_connector **connectors; /* those in use: enabled */
     size_t connector_count;
 };

@@ -18,7 +18,6 @@ int letters_make_filter(struct cli *cli, struct letter_filter *filter, struct er
 {
     const char *name = cli->values[OPTION_CLASS];
     enum dead_class dead_class;
-    size_t only;
 
     *filter = (struct letter_filter){ .with_closed = cli->values[OPTION_CLOSED] != NULL };
     if (name != NULL && !dead_class_from_name(name, &dead_class))
@@ -27,11 +26,9 @@ int letters_make_filter(struct cli *cli, struct letter_filter *filter, struct er
         filter->dead_class = (int)dead_class;
     if (cli->values[OPTION_ID] != NULL)
         filter->memory_id = (struct slice){ cli->values[OPTION_ID], strlen(cli->values[OPTION_ID]) };
-    if (cli_get_time(cli, OPTION_SINCE, &filter->since_ms, err) < 0 || cli_load_config(cli, err) < 0 || cli_one_connector(cli, &only, err) < 0)
+    if (cli_get_time(cli, OPTION_SINCE, &filter->since_ms, err) < 0 || cli_load_config(cli, err) < 0)
         return -1;
-    if (only != SIZE_MAX)
-        filter->connector = config_connector(cli->config, only)->id;
-    return 0;
+    return cli_known_connector(cli, &filter->connector, err);
 }
 
 bool letters_keep(void *context, const struct dead_letter *letter)

@@ -298,6 +298,5 @@ void status_write_row(struct json_writer *writer, const struct status_facts *fac
     json_write_time(writer, "last_run", standing->has_run ? standing->run.row.started_ms : -1);
     json_write_integer(writer, "backlog", standing_backlog(standing));
     json_write_integer(writer, "dead_letters", standing_letters(standing));
-    if (board != NULL)
-        json_write_string(writer, "managed_by", board->is_from_file ? "file" : "api");
+    json_write_string(writer, "managed_by", board == NULL ? facts->managed_by : board->is_from_file ? "file" : "api");
 }

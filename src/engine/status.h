@@ -64,6 +64,7 @@ struct status_facts {
     const char *description;
     const char *const *contexts;           /* of lists */
     size_t context_count;
+    const char *managed_by;                /* of lists, without a board: "file", "api" */
     int64_t now_ms;
 };
 const char *status_state(const struct status_facts *facts, const struct standing *standing); /* "disabled", "running", "waiting", "paused", "idle" */

@@ -169,3 +169,23 @@ def test_dead_letters_of_connectors_made_by_api(program, service):
     assert [running.get(f"/connectors/{name}/status")["dead_letters"] for name in ("life", "made")] == [{"malformed": 1}] * 2
     assert program.json("dead-letters", "discard", "--class", "malformed", "--yes", check=0)["count"] == 2
     assert [running.get(f"/connectors/{name}/status")["dead_letters"] for name in ("life", "made")] == [{}] * 2
+
+
+def test_connectors_made_by_api_are_shown_like_the_others(program, service):
+    running = service()
+    http(running.url + "/api/v1/connectors", {"id": "made", "context_id": "another", "description": "made by a test", "ingestion": {"query_range": "all"},
+                                              "schedule": {"type": "interval", "interval": "1d"}}, headers={"X-API-Key": KEY})
+    rows = {row["connector"]: row for row in program.json("list", check=0)["connectors"]}
+    assert [row["managed_by"] for row in rows.values()] == ["file", "api"]
+    shown = next(row for row in running.get("/connectors")["connectors"] if row["connector"] == "made")
+    assert {**shown, "next_run": None} == {**rows["made"], "next_run": None}, "the same row as the service's"
+    for command in (["trigger", "made", "--wait"], ["history", "made"], ["status", "made"], ["status"], ["dead-letters", "list", "-c", "made"]):
+        program.run(*command, check=0)
+    assert program.json("status", "made")["connectors"][0]["memories"]["done"] == 8
+    assert [run["connector"] for run in program.json("history", "made")["runs"]] == ["made"]
+    assert program.run("list", check=0).stdout.splitlines()[2].split()[:3] == ["made", "idle", "another"]
+    running.end()
+    assert program.json("status", "made")["connectors"][0]["memories"]["done"] == 8, "also without a service"
+    done = program.run("sync", "made")
+    assert done.returncode == 2 and "was made by API" in done.stderr, done.stderr
+    assert "there is no connector" in program.run("status", "nobody").stderr

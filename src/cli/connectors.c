@@ -1,4 +1,4 @@
-#include "cli/serve_connectors.h"
+#include "cli/connectors.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,11 +7,11 @@
 #include <string.h>
 
 struct making {
-    struct serve_connectors *connectors;
+    struct connectors *connectors;
     const struct config *config;
 };
 
-static void add(struct serve_connectors *connectors, const struct service_connector *connector)
+static void add(struct connectors *connectors, const struct service_connector *connector)
 {
     connectors->items = mem_grow(connectors->items, connectors->count, &connectors->capacity, sizeof *connectors->items);
     connectors->items[connectors->count++] = *connector;
@@ -60,7 +60,7 @@ static bool take_stored(void *context, const struct connector_row *row)
     return true;
 }
 
-int serve_connectors_make(struct serve_connectors *connectors, const struct config *config, struct state *state, struct error *err)
+int connectors_make(struct connectors *connectors, const struct config *config, struct state *state, struct error *err)
 {
     struct making making = { connectors, config };
 
@@ -70,10 +70,34 @@ int serve_connectors_make(struct serve_connectors *connectors, const struct conf
             return -1;
         add(connectors, &connector);
     }
-    return state_each_connector(state, take_stored, &making, err);
+    return state == NULL ? 0 : state_each_connector(state, take_stored, &making, err);
 }
 
-void serve_connectors_done(struct serve_connectors *connectors)
+const struct engine_target *connectors_target(const struct config *config, const struct service_connector *connector)
+{
+    return connector->own_target != NULL ? connector->own_target : &config->engine.targets[connector->engine.target];
+}
+
+struct asking { const char *id; bool is_there; };
+
+static bool compare(void *context, const struct connector_row *row)
+{
+    struct asking *asking = context;
+
+    asking->is_there = strcmp(row->id, asking->id) == 0;
+    return !asking->is_there;
+}
+
+int connectors_are_stored(struct state *state, const char *id, bool *ret_stored, struct error *err)
+{
+    struct asking asking = { .id = id };
+    int result = state == NULL ? 0 : state_each_connector(state, compare, &asking, err);
+
+    *ret_stored = asking.is_there;
+    return result;
+}
+
+void connectors_done(struct connectors *connectors)
 {
     for (size_t i = 0; i < connectors->count; i++)
         config_connector_release(&connectors->items[i]);
