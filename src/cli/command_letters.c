@@ -129,8 +129,8 @@ static void show_words(struct cli *cli, const struct dead_letter *letter, const 
 
     time_text_rfc3339(letter->first_ms / 1000 * 1000, first);
     time_text_rfc3339(letter->last_ms / 1000 * 1000, last);
-    (void)text_append_format(out, "dead letter %lld: %s\n  connector  %s, context %s\n", (long long)letter->letter, dead_class_name(letter->dead_class), kept->connector,
-                             kept->context);
+    (void)text_append_format(out, "dead letter %lld: %s\n  state      %s\n  connector  %s, context %s\n", (long long)letter->letter, dead_class_name(letter->dead_class),
+                             report_letter_state(letter), kept->connector, kept->context);
     if (kept->id_size > 0) {
         (void)text_append(out, "  memory     ");
         table_append_harmless(out, kept->id, kept->id_size);

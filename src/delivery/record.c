@@ -43,6 +43,13 @@ static const char *name_of(const char *const *names, size_t count, size_t number
     return number < count && names[number] != NULL ? names[number] : "unknown";
 }
 
+bool dead_letter_is_element(const struct dead_letter *letter)
+{
+    static const uint8_t none[sizeof letter->fingerprint];
+
+    return memcmp(letter->fingerprint, none, sizeof none) != 0;
+}
+
 const char *dead_class_name(enum dead_class dead_class)
 {
     return (size_t)dead_class < DEAD_CLASSES && classes[dead_class].name != NULL ? classes[dead_class].name : "unknown";

@@ -120,8 +120,8 @@ struct dead_letter {
     enum dead_class dead_class;
     enum dead_end end;
     int64_t stream;
-    int64_t seq;               /* the memory; 0: could not be decoded, or a gap */
-    int64_t run;               /* in which it happened last; 0: none */
+    int64_t seq;               /* the memory; 0: could not be decoded, or a gap. With a fingerprint: what a person made of these bytes (mended, imported) */
+    int64_t run;               /* in which it happened last; 0: none. Not the runs that met it after it was decided */
     uint8_t fingerprint[16];   /* malformed and too large: of the raw bytes, so that the same one stays one letter */
     int http_status;           /* 0: none */
     const char *words;         /* the server's or ours; no transcript */
@@ -131,6 +131,8 @@ struct dead_letter {
     int64_t position, length;  /* malformed: bytes in the listing. gap: bytes received, bytes announced (-1 unknown) */
     struct slice raw;          /* malformed: what came (capped); size 0: nothing kept */
 };
+
+bool dead_letter_is_element(const struct dead_letter *letter); /* it tells of bytes of a listing: it has a fingerprint */
 
 /* ---- A run ---- */
 

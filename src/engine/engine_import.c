@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What makes a letter the same one whenever it is told of. Without gaps: it is compared as bytes. */
+/* What makes a letter the same one whenever it is told of. Without gaps: it is compared as bytes. seq 0: an element, whatever was made of it. */
 struct letter_key {
     int64_t stream, seq, first_ms, dead_class;
     uint8_t fingerprint[16];
@@ -36,7 +36,7 @@ static struct letter_key key_of(const struct dead_letter *letter)
     struct letter_key key;
 
     key.stream = letter->stream;
-    key.seq = letter->seq;
+    key.seq = dead_letter_is_element(letter) ? 0 : letter->seq;
     key.first_ms = letter->first_ms;
     key.dead_class = letter->dead_class;
     memcpy(key.fingerprint, letter->fingerprint, sizeof key.fingerprint);
@@ -114,6 +114,19 @@ static int find_memory(struct engine *engine, int64_t stream, struct slice id, s
     return found;
 }
 
+static enum import_result add_letter(struct engine *engine, const struct dead_letter *wanted)
+{
+    struct letter_key key = key_of(wanted);
+    struct dead_letter letter = *wanted;
+
+    letter.letter = state_next_letter(engine->state);
+    if (letter.raw.size > RAW_MAXIMUM)
+        letter.raw.size = RAW_MAXIMUM;
+    engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+    note_key(engine->import, &key);
+    return IMPORT_ADDED;
+}
+
 /* ---- Bytes that are a memory by now ---- */
 
 static enum import_result refuse(char *words, size_t size, const char *why)
@@ -131,7 +144,8 @@ static bool is_overtaken(const struct memory_row *known, const struct memory *me
     return known->state != MEMORY_SKIPPED && memcmp(known->revision, revision, sizeof revision) != 0;
 }
 
-static void close_retried(struct engine *engine, int64_t number)
+/* seq: what its element has become, so that it is a failure no more when the source goes on listing it. */
+static void close_retried(struct engine *engine, int64_t number, int64_t seq)
 {
     struct dead_letter letter;
     struct error err = { 0 };
@@ -143,8 +157,30 @@ static void close_retried(struct engine *engine, int64_t number)
         return;
     }
     letter.end = DEAD_RETRIED;
+    if (dead_letter_is_element(&letter))
+        letter.seq = seq;
     letter.raw = (struct slice){ NULL, 0 };
     engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
+}
+
+/* The mended element has no open letter: it was retried, or nobody has met it here yet. What was discarded stays so. */
+static void note_mended(struct engine *engine, const struct dead_letter *wanted, int64_t seq)
+{
+    struct dead_letter letter;
+    struct error err = { 0 };
+    int found = state_find_decided_letter(engine->state, wanted->stream, wanted->dead_class, wanted->fingerprint, wanted->length, &letter, &err);
+
+    if (found < 0) {
+        engine_break(engine, &err);
+    } else if (found > 0 && letter.end == DEAD_RETRIED) {
+        close_retried(engine, letter.letter, seq);
+    } else if (found == 0) {
+        letter = *wanted;
+        letter.end = DEAD_RETRIED;
+        letter.seq = seq;
+        letter.raw = (struct slice){ NULL, 0 };
+        (void)add_letter(engine, &letter);
+    }
 }
 
 static enum import_result result_of(enum pull_action action)
@@ -183,8 +219,11 @@ static enum import_result take_memory(struct engine *engine, const struct engine
         return refuse(words, size, "its memory is known here in another revision, and no open letter waits for it: mend it at the source");
     if (!listing_take_memory(run, memory))
         return refuse(words, size, "the template makes too large a text of it");
-    if (is_open > 0)
-        close_retried(engine, open.letter);
+    found = find_memory(engine, wanted->stream, memory->id, &known);
+    if (found > 0 && is_open > 0)
+        close_retried(engine, open.letter, known.seq);
+    else if (found > 0 && dead_letter_is_element(wanted) && given->memory_id.size == 0)
+        note_mended(engine, wanted, known.seq);
     return result_of(run->action);
 }
 
@@ -201,19 +240,6 @@ static int64_t add_told(struct engine *engine, const struct stream_run *stream, 
 
     engine_apply(engine, &(struct change){ .kind = CHANGE_MEMORY_ADD, .memory = &row, .text = &nothing });
     return row.seq;
-}
-
-static enum import_result add_letter(struct engine *engine, const struct dead_letter *wanted)
-{
-    struct letter_key key = key_of(wanted);
-    struct dead_letter letter = *wanted;
-
-    letter.letter = state_next_letter(engine->state);
-    if (letter.raw.size > RAW_MAXIMUM)
-        letter.raw.size = RAW_MAXIMUM;
-    engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
-    note_key(engine->import, &key);
-    return IMPORT_ADDED;
 }
 
 static bool is_edited(const struct dead_letter *here, struct slice content)

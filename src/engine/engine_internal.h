@@ -245,8 +245,14 @@ int64_t listing_next_mono(const struct run *run);
 /* What a listing does with one memory of run->stream: known? changed? empty? -> text -> queue. false: its text would be too large; nothing was done. */
 bool listing_take_memory(struct run *run, const struct memory *memory);
 
+/* ---- engine_broken.c ---- */
 /* One letter for one cause: met again, it counts on. */
 void listing_put_letter(struct run *run, struct dead_letter *letter);
+/* An element that is no memory: a letter and a failure of the run, unless a person has decided about its bytes. */
+void listing_put_element(struct run *run, const struct splitter_element *element, enum dead_class dead_class, const char *words);
+/* A listing that broke off; one that covers closes the gap. */
+void listing_put_gap(struct run *run, const struct source_verdict *verdict);
+void listing_close_gap(struct run *run);
 
 /* ---- engine_coverage.c ---- */
 void listing_begin(struct run *run);

@@ -73,92 +73,6 @@ static bool is_repetition(struct run *run, int64_t seq, const struct memory *mem
     return !(memory->has_updated && memory->updated_ms > seen->updated_ms);
 }
 
-/* ---- Dead letters of a listing ---- */
-
-static void fingerprint_of(const void *bytes, size_t size, uint8_t ret_fingerprint[16])
-{
-    uint8_t digest[SHA256_SIZE];
-
-    sha256_of(bytes, size, digest);
-    memcpy(ret_fingerprint, digest, 16);
-}
-
-/* One letter for one cause: met again, it counts on. */
-void listing_put_letter(struct run *run, struct dead_letter *letter)
-{
-    struct engine *engine = run->engine;
-    struct dead_letter found;
-    struct error err = { 0 };
-    int known;
-
-    if (run->options.dry_run)
-        return;
-    known = state_find_letter(engine->state, letter->stream, letter->dead_class, letter->seq, letter->fingerprint, &found, &err);
-    if (known < 0) {
-        engine_break(engine, &err);
-        return;
-    }
-    letter->run = run->row.run;
-    letter->last_ms = engine->now.wall_ms;
-    letter->letter = known > 0 ? found.letter : state_next_letter(engine->state);
-    letter->first_ms = known > 0 ? found.first_ms : engine->now.wall_ms;
-    letter->times = known > 0 ? found.times + 1 : 1;
-    if (known > 0 && letter->dead_class != DEAD_SOURCE_GAP)
-        letter->raw = (struct slice){ NULL, 0 };
-    engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = letter });
-    engine_letter_event(engine, letter, (struct slice){ "", 0 });
-}
-
-static void put_malformed(struct run *run, const struct splitter_element *element, enum dead_class dead_class, const char *words)
-{
-    struct dead_letter letter = {
-        .dead_class = dead_class, .stream = run->stream->row.stream, .words = words,
-        .position = (int64_t)element->offset, .length = (int64_t)element->length,
-        .raw = { element->bytes, element->size < RAW_MAXIMUM ? element->size : RAW_MAXIMUM },
-    };
-
-    run->row.counts.malformed++;
-    run->unreadable++;
-    fingerprint_of(element->bytes, element->size, letter.fingerprint);
-    log_warn("source", connector_of(run)->id, "context %s: element %llu at byte %llu of the listing is no memory: %s; it is kept as a dead letter",
-             run->stream->context, (unsigned long long)element->index, (unsigned long long)element->offset, words);
-    listing_put_letter(run, &letter);
-}
-
-static void put_gap(struct run *run, const struct source_verdict *verdict)
-{
-    const char *sample = NULL;
-    size_t unfinished = splitter_unfinished(run->splitter, &sample);
-    struct dead_letter letter = {
-        .dead_class = DEAD_SOURCE_GAP, .stream = run->stream->row.stream, .words = verdict->words, .http_status = verdict->status,
-        .position = verdict->received_bytes, .length = verdict->announced_bytes,
-        .raw = { sample != NULL ? sample : "", unfinished < RAW_MAXIMUM ? unfinished : RAW_MAXIMUM },
-    };
-
-    listing_put_letter(run, &letter);
-}
-
-static void close_gap(struct run *run)
-{
-    static const uint8_t none[16];
-    struct engine *engine = run->engine;
-    struct dead_letter letter;
-    struct error err = { 0 };
-    int found;
-
-    if (run->options.dry_run)
-        return;
-    found = state_find_letter(engine->state, run->stream->row.stream, DEAD_SOURCE_GAP, 0, none, &letter, &err);
-    if (found < 0) {
-        engine_break(engine, &err);
-    } else if (found > 0) {
-        letter.end = DEAD_CLEARED;
-        letter.raw = (struct slice){ NULL, 0 };
-        engine_apply(engine, &(struct change){ .kind = CHANGE_DEAD_LETTER, .letter = &letter });
-        log_info("source", connector_of(run)->id, "context %s: the gap of an earlier listing is closed", run->stream->context);
-    }
-}
-
 /* ---- One memory ---- */
 
 /* Into engine->text. false: it is no document: a template has made too much of it. */
@@ -415,12 +329,12 @@ static void on_element(void *context, const struct splitter_element *element)
     if (element->is_too_large) {
         (void)snprintf(words, sizeof words, "%llu bytes are more than memory_api.max_item_bytes (%lld)", (unsigned long long)element->length,
                        (long long)source_of(run)->item_maximum);
-        put_malformed(run, element, DEAD_TOO_LARGE, words);
+        listing_put_element(run, element, DEAD_TOO_LARGE, words);
     } else if (memory_decode(engine->decoder, element->bytes, element->size, &memory, &err) < 0) {
-        put_malformed(run, element, DEAD_MALFORMED, err.message);
+        listing_put_element(run, element, DEAD_MALFORMED, err.message);
     } else if (!listing_take_memory(run, &memory)) {
         (void)snprintf(words, sizeof words, "the template makes more than %d bytes of it", TRANSFORM_DOCUMENT_MAXIMUM);
-        put_malformed(run, element, DEAD_TOO_LARGE, words);
+        listing_put_element(run, element, DEAD_TOO_LARGE, words);
     }
 }
 
@@ -522,7 +436,7 @@ static void end_complete(struct run *run)
         end_context(run);
         return;
     }
-    close_gap(run);
+    listing_close_gap(run);
     set_coverage(run, "complete");
     listing_note_covered(run);
     if (listing_next_backfill(run))
@@ -546,7 +460,7 @@ static enum error_kind kind_of(enum source_outcome outcome)
 static void end_failed(struct run *run, const struct source_verdict *verdict)
 {
     if (verdict->outcome == SOURCE_PARTIAL) {
-        put_gap(run, verdict);
+        listing_put_gap(run, verdict);
         set_coverage(run, "partial");
         log_warn("source", connector_of(run)->id, "%s", verdict->words);
         run_fail(run, ERROR_NONE, "%s", verdict->words);

@@ -14,15 +14,23 @@ static void keep_gap(struct findings *findings, const struct dead_letter *letter
     };
 }
 
+struct reading {
+    struct findings *findings;
+    int64_t run;
+};
+
 static bool keep(void *context, const struct dead_letter *letter)
 {
-    struct findings *findings = context;
+    const struct reading *reading = context;
+    struct findings *findings = reading->findings;
     struct found_class *found = &findings->classes[letter->dead_class];
 
     if (letter->dead_class == DEAD_SOURCE_GAP) {
         keep_gap(findings, letter);
         return true;
     }
+    if (letter->end != DEAD_OPEN && letter->run < reading->run && dead_letter_is_element(letter))
+        return true; /* met here again after it was decided: no failure of this run */
     found->count++;
     if (found->example_seq == 0)
         found->example_seq = letter->seq;
@@ -61,9 +69,10 @@ static int name_examples(struct state *state, struct findings *findings, struct 
 int findings_read(struct state *state, const struct run_row *run, struct findings *ret_findings, struct error *err)
 {
     const struct letter_filter filter = { .connector = run->connector, .run = run, .with_closed = true };
+    struct reading reading = { ret_findings, run->run };
 
     *ret_findings = (struct findings){ 0 };
-    if (state_each_letter(state, &filter, keep, ret_findings, err) == 0 && name_gaps(state, ret_findings, err) == 0 &&
+    if (state_each_letter(state, &filter, keep, &reading, err) == 0 && name_gaps(state, ret_findings, err) == 0 &&
         name_examples(state, ret_findings, err) == 0)
         return 0;
     findings_done(ret_findings);

@@ -7,7 +7,7 @@ const struct report_counter report_counters[] = {
     COUNTER("fetched", fetched, "Elements of the listing."),
     COUNTER("new", new_, "Memories that were not known."),
     COUNTER("changed", changed, "Known ones with another revision."),
-    COUNTER("unchanged", unchanged, "Known ones."),
+    COUNTER("unchanged", unchanged, "Known ones, and what is no memory and was discarded or mended."),
     COUNTER("skipped", skipped, "Without words."),
     COUNTER("filtered", filtered, "Left out by the filter."),
     COUNTER("malformed", malformed, "No memories: dead letters."),

@@ -74,6 +74,9 @@ int state_get_letter(struct state *state, int64_t letter, struct dead_letter *re
 int state_find_letter(struct state *state, int64_t stream, enum dead_class dead_class, int64_t seq,
                       const uint8_t fingerprint[16], struct dead_letter *ret_letter, struct error *err); /* open ones only; class 0: any;
                       fingerprint NULL: any. The first of several */
+/* Of an element that was listed (its fingerprint and length), whatever its seq: closed ones only, the last of several. */
+int state_find_decided_letter(struct state *state, int64_t stream, enum dead_class dead_class, const uint8_t fingerprint[16], int64_t length,
+                              struct dead_letter *ret_letter, struct error *err);
 int state_get_run(struct state *state, int64_t run, struct run_row *ret_row, struct error *err);
 
 /* ---- Lists: the callback returns false to stop; it must not change the state. 0 or -1. ---- */

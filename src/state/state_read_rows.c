@@ -230,6 +230,21 @@ int state_find_letter(struct state *state, int64_t stream, enum dead_class dead_
     return take_letter(state, statement, &binder, KEEP_FOUND_LETTER, ret_letter, err);
 }
 
+int state_find_decided_letter(struct state *state, int64_t stream, enum dead_class dead_class, const uint8_t fingerprint[16], int64_t length,
+                              struct dead_letter *ret_letter, struct error *err)
+{
+    struct binder binder;
+
+    if (state_check(state, err) < 0)
+        return -1;
+    binder = state_bind(state, FIND_DECIDED_LETTER);
+    bind_number(&binder, stream);
+    bind_number(&binder, (int64_t)dead_class);
+    bind_bytes(&binder, fingerprint, sizeof ret_letter->fingerprint);
+    bind_number(&binder, length);
+    return take_letter(state, FIND_DECIDED_LETTER, &binder, KEEP_FOUND_LETTER, ret_letter, err);
+}
+
 int state_get_run(struct state *state, int64_t run, struct run_row *ret_row, struct error *err)
 {
     struct run_row row;

@@ -76,6 +76,9 @@ static const char schema_6[] =
     "CREATE TABLE alerts(connector TEXT NOT NULL, cause INTEGER NOT NULL, raised INTEGER NOT NULL, value INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
     " told_ms INTEGER NOT NULL, pending INTEGER NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(connector, cause)) WITHOUT ROWID;";
 
+/* Version 7: what was decided about an element that is no memory, by its bytes, for as long as a source lists it. */
+static const char schema_7[] = "CREATE INDEX letters_decided ON letters(stream, class, fingerprint) WHERE ending<>0;";
+
 /* Every schema change is one row, never edited once released. */
 const struct migration state_migrations[] = {
     { 1, schema_1 },
@@ -83,7 +86,8 @@ const struct migration state_migrations[] = {
     { 3, schema_3 },
     { 4, schema_4 },
     { 5, schema_5 },
-    { STATE_SCHEMA, schema_6 },
+    { 6, schema_6 },
+    { STATE_SCHEMA, schema_7 },
 };
 const size_t state_migration_count = ARRAY_LENGTH(state_migrations);
 

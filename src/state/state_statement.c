@@ -81,6 +81,8 @@ static const char *const sql[STATEMENTS] = {
                     "ORDER BY letter LIMIT 1",
     [FIND_ANY_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=?1 AND seq=?2 AND (?3=0 OR class=?3) AND (?4 IS NULL OR fingerprint=?4) AND ending=0 "
                         "ORDER BY letter LIMIT 1",
+    [FIND_DECIDED_LETTER] = "SELECT " LETTER_COLUMNS " FROM letters d WHERE stream=? AND class=? AND fingerprint=? AND length=? AND ending<>0 "
+                            "ORDER BY letter DESC LIMIT 1",
     [GET_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE run=?",
 
     [GET_NEWER] = "SELECT revision, text FROM newer WHERE seq=?",

@@ -188,14 +188,14 @@ def without(path, sql):
     db.close()
 
 
-TO_VERSION_3 = ("DROP TABLE alerts; DROP INDEX letters_seq; ALTER TABLE memories DROP COLUMN first_ms; ALTER TABLE runs DROP COLUMN filtered; PRAGMA user_version=3")
+TO_VERSION_3 = ("DROP INDEX letters_decided; DROP TABLE alerts; DROP INDEX letters_seq; ALTER TABLE memories DROP COLUMN first_ms; ALTER TABLE runs DROP COLUMN filtered; PRAGMA user_version=3")
 
 
 def as_version_5(folder):
-    """A JSON state likewise: version 6 only adds a table, which is empty."""
+    """A JSON state likewise: version 6 only adds a table, which is empty, version 7 an index."""
     for path in folder.glob("*.jsonl"):
         head, rest = path.read_bytes().split(b"\n", 1)
-        inside = head[head.index(b",", head.index(b'"size"')) + 1:-1].replace(b'"schema":6', b'"schema":5')
+        inside = head[head.index(b",", head.index(b'"size"')) + 1:-1].replace(b'"schema":7', b'"schema":5')
         path.write_bytes(b'{"crc":"%08x","size":%d,%s}\n' % (zlib.crc32(inside), len(inside), inside) + rest)
 
 

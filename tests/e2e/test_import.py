@@ -393,7 +393,7 @@ def test_states_of_ours_are_used_not_imported(pair, tmp_path):
     exported = tmp_path / "all.jsonl"
     pair.run("state", "export", exported, check=0)
     lines = exported.read_text().splitlines()
-    inner = lines[0].split(",", 2)[2][:-1].replace('"schema":6', '"schema":99')
+    inner = lines[0].split(",", 2)[2][:-1].replace('"schema":7', '"schema":99')
     lines[0] = f'{{"crc":"{zlib.crc32(inner.encode()):08x}","size":{len(inner)},{inner}}}'
     exported.write_text("\n".join(lines) + "\n")
     pair.state = tmp_path / "new"

@@ -1,4 +1,5 @@
 """Dead letters: grouped by cause, tried again by hand, by the service, and by themselves where another version of LightRAG answers."""
+import json
 import pathlib
 import re
 import signal
@@ -67,6 +68,73 @@ def test_another_version_is_given_another_try(program, fake):
     ledger = target.ledger()
     assert (ledger["processed"], ledger["doubled"], ledger["lost"]) == (5, 0, 0)
     assert "answers where" not in program.run("sync", "--wait", check=0).stderr
+
+
+def broken_listing(program, fake, elements, **config):
+    source, target = fake("memory-api"), fake("lightrag")
+    source.control(memories=[*memories(1), *elements])
+    program.write_config(source.url, target.url, lightrag=QUICK, **config)
+    assert program.sync("--wait", check=3)["malformed"] == len(elements)
+    return source, target
+
+
+def test_discarded_stays_discarded(program, fake):
+    """The source goes on listing the same bytes: nothing new happens. Other bytes do open a letter."""
+    source, _ = broken_listing(program, fake, [{"id": ""}, 5])
+    program.run("dead-letters", "discard", "--yes", check=0)
+    told = program.run("sync", "--dry-run", check=0)
+    assert "malformed" not in told.stdout + told.stderr
+    for _ in range(2):
+        done = program.run("sync", "--json-lines", check=0)
+        assert "item_failed" not in done.stdout and "no memory" not in done.stderr
+        last = json.loads(done.stdout.splitlines()[-1])["runs"][0]
+        assert (last["result"], last["malformed"], last["unchanged"]) == ("success", 0, 3)
+    assert program.json("report", last["run"], check=0)["errors"] == [] and letters(program)["dead_letters"] == []
+    closed = program.json("dead-letters", "list", "--closed", check=0)["dead_letters"]
+    assert [(letter["state"], letter["times"]) for letter in closed] == [("discarded", 3)] * 2
+    assert all(letter["last"] > letter["first"] for letter in closed)
+    assert "state      discarded\n" in program.run("dead-letters", "show", 1, check=0).stdout
+    source.control(memories=[*memories(1), {"id": ""}, 6])
+    assert program.sync(check=3)["malformed"] == 1
+    assert [letter["times"] for letter in letters(program)["dead_letters"]] == [1]
+
+
+def test_retried_opens_again(program, fake):
+    broken_listing(program, fake, [{"id": ""}])
+    for times in range(2):
+        assert program.json("dead-letters", "retry", check=0)["count"] == 1
+        assert program.sync(check=3)["malformed"] == 1
+        assert [letter["state"] for letter in program.json("dead-letters", "list", "--closed", check=0)["dead_letters"]] == ["retried"] * (times + 1) + ["open"]
+    program.run("dead-letters", "discard", "--yes", check=0)
+    assert program.sync()["malformed"] == 0  # the last word counts
+
+
+def test_too_large_ones_that_begin_alike(program, fake):
+    """Of a too large element only the first 64 KiB are kept: it is the same one when its length is the same, too."""
+    def large(size):
+        return {"id": "m9", "transcript": "x" * size}
+
+    source, _ = broken_listing(program, fake, [large(200000)], memory=", max_item_bytes: 128KiB")
+    program.run("dead-letters", "discard", "--yes", check=0)
+    assert program.sync()["unchanged"] == 2
+    source.control(memories=[*memories(1), large(200001)])
+    assert program.sync(check=3)["malformed"] == 1
+
+
+def test_a_discarded_element_proves_no_deletion(program, fake):
+    """Nobody knows which memory the broken element was: while it is listed, nothing counts as deleted."""
+    source, target = broken_listing(program, fake, [{"id": ""}], ingestion=", on_delete: propagate, max_delete_percent: 100")
+    source.control(memories=[*memories(2), {"id": ""}])
+    program.sync("--wait", check=3)
+    program.run("dead-letters", "discard", "--yes", check=0)
+    source.control(memories=[*memories(1), {"id": ""}])
+    for _ in range(3):
+        program.sync("--wait")
+    assert target.ledger()["processed"] == 2
+    source.control(memories=memories(1))
+    for _ in range(2):
+        program.sync("--wait")
+    assert target.ledger()["processed"] == 1
 
 
 def test_once_for_each_version(program, fake):

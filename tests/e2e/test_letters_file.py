@@ -97,6 +97,52 @@ def test_mended_by_hand(program, broken):
     assert program.sync("--wait")["sent"] == 0
 
 
+def test_mended_while_the_source_goes_on(program, broken):
+    """The broken elements are listed for ever: mended once, they are no failure again, and what was made of them is not taken for deleted."""
+    source, target = broken
+    text = dict(lightrag="  confirm: { poll_interval: 20ms, settle: 1s, kick_interval: 1s }", ingestion=", on_delete: propagate, max_delete_percent: 100")
+    program.write_config(source.url, target.url, **text)
+    path, lines = export(program, "--show-content")
+    for line, name in zip(lines, ("m7", "m8")):
+        line["content"] = {"id": name, "transcript": f"mended as {name}"}
+    write_lines(path, lines)
+    assert imported(program, path) == counts(queued=2)
+    source.control(memories=[*memories(2), BROKEN, "a plain note"])
+    for _ in range(4):
+        run = program.sync("--wait")
+        assert (run["result"], run["malformed"], run["unchanged"], run["removed"]) == ("success", 0, 4, 0)
+    assert target.ledger()["processed"] == 4
+    assert program.json("report", run["run"], check=0)["errors"] == []
+    assert [found["count"] for found in program.json("report", 1, check=0)["errors"]] == [2]  # that run did meet them
+    closed = program.json("dead-letters", "list", "--closed", check=0)["dead_letters"]
+    assert [(letter["state"], letter["memory"], letter["times"]) for letter in closed] == [("retried", "m7", 5), ("retried", "m8", 5)]
+    assert imported(program, path) == counts(known=2)
+    again, kept = export(program, "--closed", "--show-content")
+    assert json.loads(kept[0]["content"]) == BROKEN and imported(program, again) == counts(known=2)
+    source.control(memories=[memories(2)[0], BROKEN, "a plain note"])  # every element of the listing can be told: so a deletion can be, too
+    for _ in range(3):
+        program.sync("--wait")
+    assert target.ledger()["processed"] == 3
+
+
+def test_mended_without_an_open_letter(program, broken):
+    """Retried before it was mended, or taken into a state that has never met it: the listing finds it mended all the same."""
+    source, target = broken
+    path, lines = export(program, "--show-content")
+    for line, name in zip(lines, ("m7", "m8")):
+        line["content"] = {"id": name, "transcript": f"mended as {name}"}
+    write_lines(path, lines)
+    source.control(memories=[*memories(2), BROKEN, "a plain note"])
+    program.run("dead-letters", "retry", check=0)
+    assert imported(program, path) == counts(queued=2)
+    assert program.sync("--wait")["malformed"] == 0
+    program.state = program.folder / "other" / "memory-connector.db"
+    assert imported(program, path) == counts(queued=2)
+    assert imported(program, path) == counts(known=2)
+    assert program.sync("--wait")["malformed"] == 0
+    assert [letter["memory"] for letter in program.json("dead-letters", "list", "--closed", check=0)["dead_letters"]] == ["m7", "m8"]
+
+
 def test_like_one_from_a_listing(program, broken, fake):
     """Filters, empty ones, known ones and repetitions are judged by the listing's own table."""
     path, lines = export(program, "--show-content")
@@ -165,8 +211,8 @@ def test_into_another_state(program, broken, fake):
     assert sorted((line["class"], line["state"], line["memory"], line["first"]) for line in again) == sorted((line["class"], line["state"], line["memory"], line["first"]) for line in lines)
     assert program.json("explain", "m3", check=0)["state"] == "skipped"
     target.control(fail_match="")
-    program.sync("--wait", check=3)  # the listing brings the memory, which closes its letter; the broken element is there still
-    assert [letter["class"] for letter in program.json("dead-letters", "list", check=0)["dead_letters"]] == ["malformed"]
+    program.sync("--wait")  # the listing brings the memory, which closes its letter; the broken element is there still, and was discarded elsewhere
+    assert program.json("dead-letters", "list", check=0)["dead_letters"] == []
     assert (target.ledger()["processed"], target.ledger()["doubled"]) == (4, 0)
     assert imported(program, path) == counts(known=len(lines))  # decided here since: an old file opens nothing again
 

@@ -66,7 +66,8 @@ static int look_up(struct state *state, struct error *err)
         state_get_memory(state, 1, &memory, err) < 0 || state_get_text(state, 1, &text, err) < 0 || state_get_newer(state, 1, revision, &text, err) < 0)
         return -1;
     if (state_get_mark(state, 1, MARK_LISTED_MS, &number, err) < 0 || state_get_absence(state, 1, &number, err) < 0 || state_get_batch(state, 1, &batch, err) < 0 ||
-        state_get_letter(state, 1, &letter, err) < 0 || state_find_letter(state, 1, DEAD_STUCK, 1, NULL, &letter, err) < 0 || state_get_run(state, 1, &run, err) < 0)
+        state_get_letter(state, 1, &letter, err) < 0 || state_find_letter(state, 1, DEAD_STUCK, 1, NULL, &letter, err) < 0 ||
+        state_find_decided_letter(state, 1, DEAD_MALFORMED, (const uint8_t[16]){ 1 }, 1, &letter, err) < 0 || state_get_run(state, 1, &run, err) < 0)
         return -1;
     return state_get_job(state, "c", &job, err) < 0 || state_last_success(state, "c", &number, err) < 0 ? -1 : 0;
 }

@@ -367,6 +367,7 @@ static int read_everything(struct state *reader)
     failed += state_get_batch(reader, 1, &batch, NULL) < 0;
     failed += state_get_letter(reader, 1, &letter, NULL) < 0;
     failed += state_find_letter(reader, 1, DEAD_STUCK, 1, NULL, &letter, NULL) < 0;
+    failed += state_find_decided_letter(reader, 1, DEAD_MALFORMED, (const uint8_t[16]){ 1 }, 1, &letter, NULL) < 0;
     failed += state_get_run(reader, 1, &run, NULL) < 0;
     failed += state_each_open_run(reader, go_on_run, &seen, NULL) < 0;
     failed += state_each_run(reader, NULL, 0, go_on_run, &seen, NULL) < 0;

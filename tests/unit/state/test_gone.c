@@ -15,7 +15,7 @@ static bool each_letter(void *context, const struct dead_letter *letter) { (void
 static bool each_run(void *context, const struct run_row *row) { (void)context; (void)row; return goes_on; }
 static bool each_absence(void *context, int64_t seq, int64_t since_ms) { (void)context; (void)seq; (void)since_ms; return goes_on; }
 
-enum { READINGS = 29, CHANGES = 11 };
+enum { READINGS = 30, CHANGES = 11 };
 
 /* >= 0: it went well. */
 static int read_by_number(struct state *state, int number, struct error *err)
@@ -65,6 +65,7 @@ static int read_by_number(struct state *state, int number, struct error *err)
     case 26: return state_count_connector(state, "voice", &counts, err);
     case 27: return state_count_flying(state, "voice", flying, err);
     case 28: return state_oldest_unsettled(state, NULL, &value, err) < 0 ? -1 : state_oldest_unsettled(state, "voice", &value, err);
+    case 29: return state_find_decided_letter(state, 1, DEAD_MALFORMED, none, 1, &letter, err);
     default: return -1;
     }
 }

@@ -164,7 +164,7 @@ static void test_what_is_no_export(void **unused)
         { "no schema", "\"memory_connector\":\"state\",\"generation\":0", ERROR_CONFIG, "not the head" },
         { "a schema that never was", "\"memory_connector\":\"state\",\"schema\":1000000,\"generation\":0", ERROR_CONFIG, "not the head" },
         { "a generation before the first", "\"memory_connector\":\"state\",\"schema\":6,\"generation\":-1", ERROR_CONFIG, "not the head" },
-        { "a schema of tomorrow", "\"memory_connector\":\"state\",\"schema\":7,\"generation\":0", ERROR_CONFIG, "newer release" },
+        { "a schema of tomorrow", "\"memory_connector\":\"state\",\"schema\":8,\"generation\":0", ERROR_CONFIG, "newer release" },
         { "a journal", "\"memory_connector\":\"journal\",\"schema\":6,\"generation\":1", ERROR_CONFIG, "a journal" },
     };
 

@@ -165,7 +165,7 @@ static void test_what_is_refused(void **unused)
         { "cut in its header", put_half_header, false, ERROR_IO, "header is damaged" },
         { "a flipped bit in its header", put_bad_magic, false, ERROR_IO, "header is damaged" },
         { "a log whose database is gone", put_orphaned_log, false, ERROR_IO, "its log" },
-        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 6)" },
+        { "a newer release", put_newer, false, ERROR_CONFIG, "written by a newer release (schema 1000, this one knows 7)" },
         { "a newer release, for a reader", put_newer, true, ERROR_CONFIG, "written by a newer release" },
         { "no version", put_version_zero, false, ERROR_IO, "schema version 0" },
         { "a version that cannot be", put_wild_version, false, ERROR_IO, "schema version 2000001" },
@@ -487,6 +487,7 @@ static void test_an_older_state_is_upgraded_after_a_backup(void **unused)
     }
 }
 
+static const char to_version_6[] = "DROP INDEX letters_decided; PRAGMA user_version=6";
 static const char to_version_5[] = "DROP TABLE alerts; PRAGMA user_version=5";
 static const char to_version_4[] = "DROP INDEX letters_seq; ALTER TABLE memories DROP COLUMN first_ms; PRAGMA user_version=4";
 static const char to_version_3[] = "ALTER TABLE runs DROP COLUMN filtered; PRAGMA user_version=3";
@@ -508,7 +509,9 @@ static void expect_taken_over(int version)
     state = fixture_open();
     fixture_fill(state, 3);
     state_free(state);
-    execute_sql(to_version_5);
+    execute_sql(to_version_6);
+    if (version <= 5)
+        execute_sql(to_version_5);
     if (version <= 4)
         execute_sql(to_version_4);
     if (version <= 3)
@@ -530,6 +533,7 @@ static void expect_taken_over(int version)
     ASSERT_WORKS(state_commit(state, &err), err);
     state_free(state);
     assert_int_equal(ask(fixture_path, "SELECT filtered FROM runs WHERE run=9"), 7);
+    assert_int_equal(ask(fixture_path, "SELECT count(*) FROM sqlite_master WHERE name='letters_decided'"), 1);
     assert_int_equal(ask(fixture_path, "PRAGMA user_version"), STATE_SCHEMA);
 }
 
@@ -561,6 +565,12 @@ static void test_version_5_is_taken_over(void **unused)
 {
     (void)unused;
     expect_taken_over(5);
+}
+
+static void test_version_6_is_taken_over(void **unused)
+{
+    (void)unused;
+    expect_taken_over(6);
 }
 
 static void test_a_migration_that_breaks_changes_nothing(void **unused)
@@ -657,6 +667,7 @@ int main(void)
         STATE_TEST(test_version_3_is_taken_over),
         STATE_TEST(test_version_4_is_taken_over),
         STATE_TEST(test_version_5_is_taken_over),
+        STATE_TEST(test_version_6_is_taken_over),
         STATE_TEST(test_a_migration_that_breaks_changes_nothing),
         STATE_TEST(test_a_backup_that_cannot_be_written),
         STATE_TEST(test_in_memory),

@@ -241,9 +241,16 @@ static void test_a_dead_letter(void **unused)
     ASSERT_WORKS(state_count_stream(state, 2, &counts, &err), err);
     assert_int_equal(counts.letters[DEAD_MALFORMED], 0);
     assert_int_equal(counts.letters[DEAD_TOO_LARGE], 1);
+    assert_int_equal(state_find_decided_letter(state, 2, DEAD_TOO_LARGE, letter.fingerprint, -1, &got, &err), 0);
     letter.end = DEAD_CLEARED;
     ASSERT_WORKS(apply_letter(state, &letter, &err), err);
     assert_int_equal(state_find_letter(state, 2, DEAD_TOO_LARGE, 0, letter.fingerprint, &got, &err), 0);
+    assert_int_equal(state_find_decided_letter(state, 2, DEAD_TOO_LARGE, letter.fingerprint, -1, &got, &err), 1);
+    assert_int_equal(got.times, 9);
+    assert_int_equal(state_find_decided_letter(state, 2, DEAD_TOO_LARGE, letter.fingerprint, 7, &got, &err), 0);
+    assert_int_equal(state_find_decided_letter(state, 2, DEAD_MALFORMED, letter.fingerprint, -1, &got, &err), 0);
+    assert_int_equal(state_find_decided_letter(state, 1, DEAD_TOO_LARGE, letter.fingerprint, -1, &got, &err), 0);
+    assert_int_equal(state_find_decided_letter(state, 2, DEAD_TOO_LARGE, (const uint8_t[16]){ 9 }, -1, &got, &err), 0);
     ASSERT_WORKS(state_count_stream(state, 2, &counts, &err), err);
     assert_int_equal(counts.letters[DEAD_TOO_LARGE], 0);
     ASSERT_WORKS(apply_letter(state, &letter, &err), err); /* closed twice: counted down once */
@@ -495,6 +502,7 @@ static void test_nothing_answers_after_a_failure(void **unused)
         state_get_batch(state, 1, &batch, NULL),
         state_get_letter(state, 1, &letter, NULL),
         state_find_letter(state, 1, DEAD_STUCK, 1, NULL, &letter, NULL),
+        state_find_decided_letter(state, 1, DEAD_MALFORMED, (const uint8_t[16]){ 1 }, 1, &letter, NULL),
         state_get_run(state, 1, &run, NULL),
         state_each_queued(state, 1, 0, 1, 1, see_memory, &seen, NULL),
         state_next_queued(state, 1, 0, &any, &when, NULL),
