@@ -43,7 +43,7 @@ static void write_event_line(struct sync_job *job, const struct engine_event *ev
         json_write_integer(&writer, "removing", event->removing);
     }
     if (event->letter != NULL)
-        report_write_letter(&writer, event->letter, event->run != NULL ? event->run->connector : "", NULL, event->memory_id);
+        report_write_letter(&writer, event->letter, event->run != NULL ? event->run->connector : "", event->context, event->memory_id);
     if (event->kind == ENGINE_NOTICE)
         json_write_bytes(&writer, "message", event->words, strlen(event->words));
     cli_end_json(job->cli, &writer);

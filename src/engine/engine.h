@@ -89,6 +89,7 @@ struct engine_event {
     enum engine_event_kind kind;
     const struct run_row *run;            /* counts so far */
     const struct dead_letter *letter;
+    const char *context;                  /* the letter's; NULL: of no stream that is known */
     struct slice memory_id;
     const char *words;
     /* progress: where this run's memories are now */

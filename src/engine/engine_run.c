@@ -176,9 +176,11 @@ void engine_notice(struct engine *engine, const char *words)
 
 void engine_letter_event(struct engine *engine, const struct dead_letter *letter, struct slice memory_id)
 {
+    const struct stream_run *stream = engine_find_stream(engine, letter->stream);
     struct run *run = run_of_stream(engine, letter->stream);
     struct engine_event event = {
-        .kind = ENGINE_ITEM_FAILED, .run = run != NULL ? &run->row : NULL, .letter = letter, .memory_id = memory_id, .words = letter->words,
+        .kind = ENGINE_ITEM_FAILED, .run = run != NULL ? &run->row : NULL, .letter = letter, .context = stream != NULL ? stream->context : NULL,
+        .memory_id = memory_id, .words = letter->words,
     };
 
     if (engine->request->on_event != NULL && letter->dead_class != DEAD_SOURCE_GAP)

@@ -241,7 +241,7 @@ static void write_letter(struct json_writer *writer, const void *context)
 
     json_write_integer(writer, "run", event->run != NULL ? event->run->run : 0);
     json_write_open_object(writer, "letter");
-    report_write_letter(writer, event->letter, event->run != NULL ? event->run->connector : "", NULL, event->memory_id);
+    report_write_letter(writer, event->letter, event->run != NULL ? event->run->connector : "", event->context, event->memory_id);
     json_write_close(writer);
 }
 

@@ -106,6 +106,16 @@ def test_a_run_is_told_as_it_goes(serving):
     stream.close()
 
 
+def test_a_letter_names_its_context(serving, program):
+    service = serving()
+    program.source.control(memories=[{"id": ""}])
+    stream = Stream(service)
+    service.post("connectors/life/trigger", status=202)
+    letters = [data["letter"] for _, kind, data in stream.until("run.finished") if kind == "item.failed"]
+    assert [(letter["connector"], letter["context"], letter["class"]) for letter in letters] == [("life", "ctx", "malformed")]
+    stream.close()
+
+
 def test_nothing_is_lost_by_coming_back(serving):
     service = serving()
     stream = Stream(service)

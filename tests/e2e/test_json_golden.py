@@ -177,6 +177,7 @@ def sync(world):
     assert streamed[-1]["type"] == "result" and all("type" in line for line in streamed)
     started = [line for line in streamed if line["type"] == "run_started"]
     failed = [line for line in streamed if line["type"] == "item_failed"]
+    assert {line["context"] for line in failed} == {"ctx"}
     return {"--json": first, "--json-lines": {"run_started": started[0], "item_failed": failed[0], "result": streamed[-1]}}
 
 
