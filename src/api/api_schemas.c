@@ -147,6 +147,7 @@ static const struct api_member target_members[] = {
     { .name = "condition", .type = API_TEXT, .is_optional = true, .help = "well, down, denied, strange, fenced, unknown." },
     { .name = "busy", .type = API_BOOLEAN, .is_optional = true, .help = "It says: not now." },
     { .name = "unfinished", .type = API_INTEGER, .is_optional = true, .help = "Documents stored and not yet processed, of all connectors." },
+    { .name = "stalled", .type = API_TEXT, .is_null_too = true, .is_optional = true, .help = "Why stored documents stay unprocessed, and the remedy: nobody may wake its pipeline." },
     { .name = "last_error", .type = API_TEXT, .is_null_too = true, .is_optional = true, .help = "Why it is not well." },
 };
 SCHEMA(target_schema, "TargetStatus", target_members, .help = "Its LightRAG.");

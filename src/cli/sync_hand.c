@@ -10,7 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { POLL_MS = 200 };
+enum {
+    POLL_MS = 200,
+    STALLED_POLLS = 25, /* what the service says of its target may be a second old, and what was just sent wakes it */
+};
 
 struct handing {
     struct cli *cli;
@@ -84,12 +87,18 @@ static int64_t left_of(yyjson_val *status)
 static int wait_until_settled(struct handing *handing, const char *connector, struct error *err)
 {
     int64_t left = 1;
+    int stalled = 0;
 
     while (left > 0) {
         AUTO_DONE(client_answer) struct client_answer status = { 0 };
+        const char *words;
         if (client_call(handing->cli, "GET", "/api/v1/connectors/%s/status", connector, NULL, &status, err) < 0)
             return -1;
         left = left_of(status.root);
+        words = client_text(yyjson_obj_get(status.root, "target"), "stalled");
+        stalled = left > 0 && words[0] != '\0' ? stalled + 1 : 0;
+        if (stalled >= STALLED_POLLS)
+            return error_set(err, ERROR_LATER, "%s: %s; %lld memories wait, the service goes on with them", connector, words, (long long)left);
         if (left > 0 && pause_between(err) < 0)
             return -1;
     }

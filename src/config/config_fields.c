@@ -49,7 +49,7 @@ static const struct field lightrag_confirm_fields[] = {
     { .name = "kick", .type = FIELD_CHOICE, .offset = AT(kick), .choices = kicks, .fallback = "auto",
       .help = "Whether interrupted documents are taken up by reprocess_failed, which wakes other people's failed ones too." },
     { .name = "kick_interval", .type = FIELD_DURATION, .offset = AT(kick_interval_ms), .fallback = "5m", .min = MS(1), .max = MS(86400),
-      .help = "Least time between two kicks." },
+      .help = "Least time between two kicks; with kick: never, how long a sync waits for a pipeline that stands still." },
     { .name = "give_up_after", .type = FIELD_DURATION, .offset = AT(give_up_after_ms), .fallback = "24h", .min = MS(60), .max = MS(30 * 86400.0),
       .help = "A stored document that never becomes final is a dead letter after that." },
     { .name = "audit_interval", .type = FIELD_DURATION, .offset = AT(audit_interval_ms), .fallback = "24h", .min = 0, .max = MS(366 * 86400.0),

@@ -182,20 +182,25 @@ static bool has_ready_batch(const struct deliver *deliver)
     return false;
 }
 
+/* A batch is formed only when a whole one fits: else near the limit every finished document would send a batch of one. */
+static int room_for(const struct deliver *deliver)
+{
+    int64_t unfinished = count_unfinished(deliver);
+    int room = deliver->settings.batch_size;
+
+    if (room > deliver->settings.max_unfinished)
+        room = deliver->settings.max_unfinished;
+    return unfinished > 0 && unfinished + room > deliver->settings.max_unfinished ? 0 : room;
+}
+
 int deliver_room(struct deliver *deliver, int64_t queued, bool more_coming, int64_t queued_since_mono, struct moment now)
 {
-    int64_t unfinished;
-    int room = deliver->settings.batch_size;
+    int room;
 
     deliver_begin(deliver, now);
     if (queued == 0 || deliver->is_draining || !deliver_may_insert(deliver) || has_ready_batch(deliver))
         return 0;
-    /* A batch is formed only when a whole one fits: else near the limit every finished document would send a batch of one. */
-    unfinished = count_unfinished(deliver);
-    if (room > deliver->settings.max_unfinished)
-        room = deliver->settings.max_unfinished;
-    if (unfinished > 0 && unfinished + room > deliver->settings.max_unfinished)
-        return 0;
+    room = room_for(deliver);
     if (more_coming && queued < room && now.mono_ms - queued_since_mono < LINGER_MS)
         return 0;
     return room;
@@ -317,9 +322,14 @@ void deliver_summarise(const struct deliver *deliver, struct deliver_summary *re
         .removing = (int64_t)deliver->removal_count,
         .removing_since_mono = deliver->removing == REMOVING_WAIT_IDLE ? deliver->removing_since_mono : 0,
         .restarts = deliver->restarts,
+        .is_full = room_for(deliver) == 0,
         .is_sweeping = deliver->wants_sweep || deliver->is_sweeping,
     };
 
+    if (deliver->stall_since_mono > 0 && deliver_is_stalled(deliver)) {
+        summary.stalled_since_mono = deliver->stall_since_mono;
+        summary.stalled_until_mono = deliver->stall_seen_mono;
+    }
     for (size_t i = 0; i < deliver->removal_count; i++)
         summary.unreadable += deliver->removals[i].is_unreadable ? 1 : 0;
     for (size_t i = 0; i < deliver->count; i++) {

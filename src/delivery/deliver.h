@@ -208,6 +208,9 @@ struct deliver_summary {
     int64_t not_stored;           /* ready + sending + unclear + accepted */
     int64_t removing;             /* memories */
     int64_t removing_since_mono;  /* a delete waits for the pipeline to be idle since; 0: no */
+    int64_t stalled_since_mono, stalled_until_mono; /* confirm.kick: never: from then to then the pipeline was idle whenever it was asked, no stored row moved, and
+                                     nothing of ours is to move it; 0: it is not so, or not known */
+    bool is_full;                 /* no other batch fits into max_unfinished */
     bool is_sweeping;             /* asked for, or under way */
     int restarts;                 /* of the server, noticed so far */
     int64_t unreadable;           /* memories (of unclear and removing): the last walk could not tell, because of rows that nobody can read */

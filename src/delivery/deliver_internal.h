@@ -30,6 +30,7 @@ enum {
     BREAKER_LAST_MS = 5 * 60 * 1000,
     BUSY_FIRST_MS = 1000,
     BUSY_LAST_MS = 60 * 1000,
+    STALL_QUESTIONS = 5,           /* confirm.kick: never: so often in kick_interval it is asked whether the pipeline still stands */
     STALL_LEAST_MS = 3000,         /* no row of a stored batch moved for so long: ask whether the pipeline runs */
     POISON_STRIKES = 3,
     LONE_STRIKES = 10,             /* and give_up_after, for a document that nothing else is sent beside */
@@ -218,6 +219,8 @@ struct deliver {
     int idle_answers;
     bool has_kicked;
     int64_t kicked_mono;
+    int64_t stall_mono;           /* where nobody may kick: next question whether it stands still */
+    int64_t stall_since_mono, stall_seen_mono; /* the first and the last of the answers in a row that said so; 0: none */
 
     /* the look-up under way */
     bool is_walking;
@@ -343,6 +346,10 @@ void deliver_removing_free(struct deliver *deliver);
 /* ---- deliver_target.c ---- */
 void deliver_probe_due(struct deliver *deliver);
 void deliver_kick_due(struct deliver *deliver);
+/* Stored rows stay unfinished, and nothing of ours is to wake them. */
+bool deliver_is_stalled(const struct deliver *deliver);
+/* A row moved, or something was sent that moves them. */
+void deliver_note_life(struct deliver *deliver);
 /* What an answer says about the server itself. */
 void deliver_judge_target(struct deliver *deliver, const struct sink_verdict *verdict);
 

@@ -291,8 +291,10 @@ static bool note_progress(struct deliver *deliver, struct batch *batch)
             moved = true;
         member->last_sighting = sighting;
     }
-    if (moved)
+    if (moved) {
         batch->progress_mono = deliver->now.mono_ms;
+        deliver_note_life(deliver);
+    }
     return moved;
 }
 

@@ -129,6 +129,7 @@ static void follow(struct deliver *deliver, struct batch *batch, const struct si
     batch->poll_step = POLL_FIRST_MS;
     batch->poll_mono = now.mono_ms + POLL_FIRST_MS;
     deliver->accepted_inserts++;
+    deliver_note_life(deliver);
     deliver->insert_marks = 0;
     deliver->busy_since_mono = deliver->busy_told_ms = 0;
     deliver->busy_answers = 0;

@@ -165,6 +165,7 @@ static void notice_restart(struct deliver *deliver)
 {
     deliver->restart_is_suspected = false;
     deliver->restart_is_noticed = true;
+    deliver_note_life(deliver);
     deliver->restarts++;
     deliver->pipeline_mono = deliver->now.mono_ms;
     for (size_t i = 0; i < deliver->count; i++) {
@@ -249,12 +250,50 @@ static bool may_kick(const struct deliver *deliver)
     return !deliver->has_kicked || deliver->restart_is_noticed || deliver->now.mono_ms - deliver->kicked_mono >= deliver->settings.kick_interval_ms;
 }
 
+/* ---- Where nobody may kick: does it stand still? ---- */
+
+void deliver_note_life(struct deliver *deliver)
+{
+    deliver->stall_since_mono = deliver->stall_seen_mono = 0;
+}
+
+static bool waits_for_retry(const struct deliver *deliver)
+{
+    for (size_t i = 0; i < deliver->count; i++)
+        for (size_t k = 0; deliver->batches[i]->phase == PHASE_STORED && k < deliver->batches[i]->count; k++)
+            if (deliver->batches[i]->members[k].waits_for_retry)
+                return true;
+    return false;
+}
+
+/* Rows that are to be retried wake the others, too. */
+bool deliver_is_stalled(const struct deliver *deliver)
+{
+    return !deliver->settings.kick && is_stalled(deliver) && !waits_for_retry(deliver);
+}
+
+/* Slow is not still: a pipeline at work says busy. No answer says nothing. */
+static void note_stall(struct deliver *deliver, bool is_idle)
+{
+    deliver->stall_mono = deliver->now.mono_ms + deliver->settings.kick_interval_ms / STALL_QUESTIONS;
+    if (!is_idle || !deliver_is_stalled(deliver)) {
+        deliver_note_life(deliver);
+        return;
+    }
+    if (deliver->stall_since_mono == 0)
+        deliver->stall_since_mono = deliver->now.mono_ms;
+    deliver->stall_seen_mono = deliver->now.mono_ms;
+}
+
 void deliver_kick_due(struct deliver *deliver)
 {
+    bool wants_kick = may_kick(deliver) && is_stalled(deliver);
+    bool wants_look = deliver->stall_mono <= deliver->now.mono_ms && deliver_is_stalled(deliver);
+
     if (deliver->is_asking_pipeline || deliver->is_reprocessing || deliver_removing_is_deleting(deliver) ||
         deliver->pipeline_mono > deliver->now.mono_ms)
         return;
-    if (!wants_retry(deliver) && !(may_kick(deliver) && is_stalled(deliver)))
+    if (!wants_retry(deliver) && !wants_kick && !wants_look)
         return;
     deliver->is_asking_pipeline = true;
     deliver_command(deliver, DELIVER_ASK_PIPELINE, 0, 0, NULL);
@@ -268,6 +307,7 @@ void deliver_on_pipeline(struct deliver *deliver, const struct sink_pipeline *pi
     deliver->is_asking_pipeline = false;
     deliver->pipeline_mono = now.mono_ms + deliver->settings.poll_interval_ms;
     deliver_judge_target(deliver, verdict);
+    note_stall(deliver, verdict->scope == SINK_WELL && !pipeline->busy);
     if (deliver_removing_on_pipeline(deliver, verdict->scope != SINK_WELL || pipeline->busy))
         return;
     if (verdict->scope != SINK_WELL || deliver->condition != TARGET_WELL || deliver_removing_is_deleting(deliver))
@@ -297,6 +337,7 @@ void deliver_on_reprocess(struct deliver *deliver, const struct sink_verdict *ve
     deliver_judge_target(deliver, verdict);
     if (verdict->scope != SINK_WELL)
         return;
+    deliver_note_life(deliver);
     deliver->has_kicked = true;
     deliver->kicked_mono = now.mono_ms;
     deliver->restart_is_noticed = false;

@@ -224,6 +224,9 @@ void target_lose(struct target_run *target, struct memory_row *row, enum memory_
 enum error_kind target_is_out(const struct target_run *target, char *ret_words, size_t size);
 /* All that is left to do waits for rows that LightRAG cannot list; ret_words: the remedy. */
 bool target_is_stuck(const struct target_run *target, char *ret_words, size_t size);
+/* confirm.kick: never, and since then, or later, LightRAG's pipeline stood still for kick_interval before stored memories, while nothing here is on its way
+ * that would wake it; ret_words: the remedy. */
+bool target_stands_still(const struct target_run *target, int64_t from_mono, char *ret_words, size_t size);
 
 /* ---- engine_names.c ---- */
 /* The memory of this target whose document has that name. false: there is none, or the engine is broken. */

@@ -262,6 +262,32 @@ bool target_is_stuck(const struct target_run *target, char *ret_words, size_t si
     return true;
 }
 
+/* Slow is not still: it was asked again and again, said idle each time, and no row moved. */
+bool target_stands_still(const struct target_run *target, int64_t from_mono, char *ret_words, size_t size)
+{
+    const int64_t patience = target->engine->settings->targets[target->index].kick_interval_ms;
+    struct deliver_summary summary;
+    int64_t since;
+
+    deliver_summarise(target->deliver, &summary);
+    if (summary.stalled_since_mono == 0 || summary.not_stored > 0 || summary.removing > 0 || (target->queued > 0 && !summary.is_full))
+        return false;
+    since = summary.stalled_since_mono > from_mono ? summary.stalled_since_mono : from_mono;
+    if (summary.stalled_until_mono - since < patience)
+        return false;
+    (void)snprintf(ret_words, size, "LightRAG's pipeline stands still and leaves %lld stored memories unprocessed, as it does after a restart, and confirm.kick is never: "
+                   "set it to auto, or press Scan/Retry in LightRAG's web UI (POST /documents/reprocess_failed)", (long long)summary.stored);
+    return true;
+}
+
+/* All that is left to do waits for that, and did for long enough while this run had nothing else to do. */
+static bool waits_for_kick(const struct run *run, const struct run_places *places, char *ret_words, size_t size)
+{
+    const struct target_run *target = &run->engine->targets[connector_of(run)->target];
+
+    return target->audit == NULL && ((run->options.wait && places->stored > 0) || places->queued > 0) && target_stands_still(target, run->start_mono, ret_words, size);
+}
+
 static enum run_result judge_end(const struct run *run)
 {
     if (strcmp(run->coverage, "failed") == 0)
@@ -331,9 +357,11 @@ void run_check_end(struct run *run)
     if (out == ERROR_NONE && !(run->options.wait && places.stored > 0) &&
         target_is_stuck(&engine->targets[connector_of(run)->target], words, sizeof words))
         out = ERROR_LATER;
+    if (out == ERROR_NONE && waits_for_kick(run, &places, words, sizeof words))
+        out = ERROR_LATER;
     if (out == ERROR_NONE)
         return;
-    run_fail(run, out, "%s; %lld memories wait in the queue, the next run goes on with them", words,
-             (long long)(places.queued + places.flying + places.removing + places.stored));
+    run_fail(run, out, "%s; %lld memories wait%s, the next run goes on with them", words,
+             (long long)(places.queued + places.flying + places.removing + places.stored), places.queued + places.flying > 0 ? " in the queue" : "");
     run_finish(run, strcmp(run->coverage, "failed") == 0 ? RUN_FAILED : RUN_INTERRUPTED);
 }

@@ -168,6 +168,7 @@ struct target_board {
     char condition[24];              /* "well", "down", "denied", "fenced", "strange", ... */
     char words[240];                 /* why it is not well */
     bool is_busy;                    /* it says "not now" */
+    char stalled[400];               /* why stored documents stay as they are; "" */
     int64_t queued, inserts_in_flight, unfinished; /* waiting here; requests; stored and not yet processed */
     int64_t seen_ms;                 /* last good answer */
     int64_t requests, failures;      /* since the program started */

@@ -255,6 +255,8 @@ static void look_at_target(const struct target_run *target, struct target_board 
     board->is_14 = summary.dialect == SINK_14;
     board->is_reachable = summary.condition == TARGET_WELL;
     board->is_busy = summary.busy_since_mono > 0;
+    if (!target_stands_still(target, 0, board->stalled, sizeof board->stalled))
+        board->stalled[0] = '\0';
     board->queued = target->queued;
     board->inserts_in_flight = summary.inserts_in_flight;
     board->unfinished = summary.stored;

@@ -250,6 +250,7 @@ static void write_servers(struct json_writer *writer, const struct status_facts 
         json_write_string(writer, "condition", target->condition);
         json_write_bool(writer, "busy", target->is_busy);
         json_write_integer(writer, "unfinished", target->unfinished);
+        json_write_string(writer, "stalled", target->stalled[0] != '\0' ? target->stalled : NULL);
         json_write_string(writer, "last_error", target->words[0] != '\0' ? target->words : NULL);
     }
     json_write_close(writer);

@@ -66,6 +66,28 @@ def test_trigger(program, service):
     assert program.target.ledger()["doubled"] == 0
 
 
+def test_a_pipeline_that_nobody_may_wake(program, fake):
+    """What waits for the service's sync ends, too, when only a person can wake LightRAG; the service goes on with it."""
+    source, target = fake("memory-api", "--count", "4"), fake("lightrag")
+    text, never = f"api: {{ api_key: {KEY}, port: %s }}\n", "  confirm: { kick: never, kick_interval: 1s, poll_interval: 20ms, settle: 1s }"
+    target.control(process_delay_ms=3600000)
+    program.write_config(source.url, target.url, text=text % 0, lightrag=never)
+    serving = Service(program)
+    try:
+        program.write_config(source.url, target.url, text=text % serving.url.rsplit(":", 1)[1], lightrag=never)
+        program.run("sync", check=0)
+        assert serving.get("/connectors/life/status")["target"]["stalled"] is None
+        target.control(restart=True, process_delay_ms=0)
+        said = program.run("sync", "--wait", check=75).stderr
+        assert "press Scan/Retry in LightRAG's web UI" in said and "4 memories wait, the service goes on with them" in said
+        http(target.url + "/documents/reprocess_failed", {}, "POST")
+        program.run("sync", "--wait", check=0)
+        wait_until(lambda: serving.get("/connectors/life/status")["target"]["stalled"] is None)
+        assert target.ledger()["processed"] == 4
+    finally:
+        serving.end()
+
+
 def test_what_a_trigger_may_say(program, service):
     service()
     assert program.run("trigger", "life", "--range", "century", check=2).stderr

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import Fake, http, memories, wait_until
+from conftest import SLOW, Fake, http, memories, wait_until
 
 DIALECTS = ["1.5", "1.4"]
 
@@ -85,6 +85,49 @@ def test_interrupted_rows_are_kicked(program, pair):
     assert run["processed"] == 20
     assert target.ledger()["kicks"] >= 1
     settled(target, 20)
+
+
+NEVER = "  confirm: { kick: never, kick_interval: 1s, poll_interval: 20ms, settle: 1s }"
+
+
+def test_a_pipeline_that_nobody_may_wake(program, fake):
+    """Restarted with documents stored, and confirm.kick is never: a sync that waits ends with the remedy, and nothing is taken for lost or done."""
+    source, target = fake("memory-api", "--count", "20"), fake("lightrag")
+    program.write_config(source.url, target.url, lightrag=NEVER)
+    target.control(process_delay_ms=3600000)
+    program.sync()
+    target.control(restart=True, process_delay_ms=0)
+    for _ in range(2):
+        done = program.run("sync", "--wait", "--json", check=75)
+        run = json.loads(done.stdout)["runs"][0]
+        assert (run["result"], run["unprocessed"], run["unsent"], run["failed"]) == ("interrupted", 20, 0, 0)
+        assert "confirm.kick is never: set it to auto, or press Scan/Retry" in run["error"] and "leaves 20 stored memories" in run["error"]
+    assert program.sync()["result"] == "success"  # who does not wait is not held up
+    assert program.json("status", check=0)["connectors"][0]["memories"]["stored"] == 20 and target.ledger()["kicks"] == 0
+    http(target.url + "/documents/reprocess_failed", {}, "POST")
+    assert program.sync("--wait")["processed"] == 20
+    settled(target, 20)
+
+
+def test_a_full_house_that_nobody_may_wake(program, fake):
+    """What is stored leaves no room for what is queued: that waits for the same person, and so does a sync without --wait."""
+    source, target = fake("memory-api", "--count", "20"), fake("lightrag")
+    program.write_config(source.url, target.url, lightrag=NEVER + "\n  insert: { batch_size: 5, max_unfinished: 10 }")
+    target.control(process_delay_ms=3600000)
+    process = program.start("sync", "--json")
+    wait_until(lambda: target.ledger()["texts"] == 10)
+    target.control(restart=True)
+    output, _ = process.communicate(timeout=60 * SLOW)
+    run = json.loads(output)["runs"][0]
+    assert process.returncode == 75 and (run["stored"], run["unsent"]) == (10, 10) and "confirm.kick" in run["error"]
+
+
+def test_a_slow_pipeline_is_waited_for(program, fake):
+    """Busy for longer than the patience with one that stands still: at work."""
+    source, target = fake("memory-api", "--count", "2"), fake("lightrag")
+    program.write_config(source.url, target.url, lightrag=NEVER.replace("20ms", "100ms"))
+    target.control(process_delay_ms=3000)
+    assert program.sync("--wait")["processed"] == 2
 
 
 def test_known_names_are_looked_up(program, pair, tmp_path):

@@ -424,6 +424,78 @@ static void test_interrupted_rows_are_kicked_after_a_restart(void **state)
     close_desk(&desk);
 }
 
+/* Stored, unfinished, and nobody here may wake it. What the machine says about it after so many idle answers. */
+static void answer_pipelines(struct desk *desk, struct rows *rows, bool is_busy, int count)
+{
+    const struct sink_pipeline pipeline = { .busy = is_busy };
+
+    for (int asked = 0, rounds = 0; asked < count; rounds++) {
+        struct deliver_command command;
+        if (rounds == 1000)
+            fail_msg("it does not ask");
+        pass_time(desk, 2500);
+        if (take(desk, DELIVER_TRACK, &command)) {
+            for (size_t i = 0; i < rows->count; i++)
+                deliver_on_track_row(desk->deliver, command.batch, &rows->row[i]);
+            deliver_on_track(desk->deliver, command.batch, &well, desk->now);
+        }
+        if (take(desk, DELIVER_ASK_PIPELINE, &command)) {
+            deliver_on_pipeline(desk->deliver, &pipeline, &well, desk->now);
+            asked++;
+        }
+    }
+}
+
+static int64_t stalled_for(const struct desk *desk)
+{
+    struct deliver_summary summary;
+
+    deliver_summarise(desk->deliver, &summary);
+    return summary.stalled_since_mono == 0 ? -1 : summary.stalled_until_mono - summary.stalled_since_mono;
+}
+
+static void test_a_pipeline_that_nobody_may_wake(void **state)
+{
+    struct deliver_settings settings = defaults;
+    struct deliver_command command;
+    struct rows rows = { .count = 0 };
+    struct desk desk;
+    struct sink_verdict verdict = accepted("t1");
+    const struct sink_verdict refused = scope(SINK_NOT_SENT, 0);
+    int64_t batch;
+    (void)state;
+
+    settings.kick = false;
+    open_desk(&desk, &settings);
+    make_well(&desk, SINK_15);
+    offer(&desk, 1, 2);
+    batch = must_take(&desk, DELIVER_INSERT).batch;
+    answer_insert(&desk, batch, &verdict);
+    put_row(&rows, 1, SINK_ROW_UNFINISHED, "t1");
+    put_row(&rows, 2, SINK_ROW_UNFINISHED, "t1");
+    answer_pipelines(&desk, &rows, true, 3);
+    assert_int_equal(stalled_for(&desk), -1); /* busy: slow, and at work */
+    answer_pipelines(&desk, &rows, false, 1);
+    assert_int_equal(stalled_for(&desk), 0);
+    answer_pipelines(&desk, &rows, false, 5);
+    assert_true(stalled_for(&desk) >= settings.kick_interval_ms);
+    assert_false(take(&desk, DELIVER_REPROCESS, &command));
+    answer_pipelines(&desk, &rows, true, 1);
+    assert_int_equal(stalled_for(&desk), -1); /* somebody woke it */
+    answer_pipelines(&desk, &rows, false, 3);
+    rows.row[0].status = SINK_ROW_PROCESSED;
+    rows.row[0].chunks = 1;
+    answer_pipelines(&desk, &rows, false, 1);
+    assert_int_equal(desk.memory[1], MEMORY_DONE);
+    assert_true(stalled_for(&desk) < settings.kick_interval_ms / 2); /* a row moved: from there on it is counted anew */
+    answer_pipelines(&desk, &rows, false, 2);
+    pass_time(&desk, settings.kick_interval_ms);
+    (void)must_take(&desk, DELIVER_ASK_PIPELINE);
+    deliver_on_pipeline(desk.deliver, &(struct sink_pipeline){ 0 }, &refused, desk.now);
+    assert_int_equal(stalled_for(&desk), -1); /* no answer says nothing */
+    close_desk(&desk);
+}
+
 static void test_lost_in_the_servers_memory(void **state)
 {
     struct desk desk;
@@ -643,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_a_neighbours_failure_is_no_attempt),
         cmocka_unit_test(test_workspace_that_is_not_told),
         cmocka_unit_test(test_interrupted_rows_are_kicked_after_a_restart),
+        cmocka_unit_test(test_a_pipeline_that_nobody_may_wake),
         cmocka_unit_test(test_lost_in_the_servers_memory),
         cmocka_unit_test(test_sightings_of_strangers),
         cmocka_unit_test(test_restart_of_ours_takes_up_every_phase),
