@@ -180,6 +180,8 @@ enum mark_kind {
     MARK_LISTED_MS = 1,      /* stream: start of the last listing that showed everything since the one before it */
     MARK_AUDITED_MS = 16,    /* target: end of the last whole audit */
     MARK_WORKSPACE_TOLD = 17, /* target: 1: /health has told its workspace, "" means the one without a name; else it is unknown */
+    MARK_LOGIN_REFUSED_MS = 18, /* target: when it last refused our account's login */
+    MARK_LOGIN_REFUSED = 19, /* target: which account and password that was, as account_tag tells it */
     MARK_CLEANED_MS = 32,    /* owner 0: when the service last removed what ended long ago */
 };
 

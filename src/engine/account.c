@@ -4,6 +4,8 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sha256.h"
+#include "base/time_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +49,8 @@ struct account {
     int64_t hold_mono;               /* no login before; meanwhile what the server said of the last one stands for what it says of requests without a token */
     int held_status;
     struct text held_body;
+    void (*keep)(void *owner, const struct account_refusal *refusal); /* NULL: nobody */
+    void *keeper;
 
     http_id login;                   /* under way; 0: none */
     struct sink_storage storage;
@@ -228,12 +232,69 @@ static void end_waiting(struct account *account, const struct http_answer *refus
     }
 }
 
+/* ---- What other processes were told ---- */
+
+enum { TAG_BITS = 16 };
+
+int64_t account_tag(const struct sink_settings *settings, uint32_t salt)
+{
+    AUTO_DONE(text) struct text bytes = { 0 };
+    uint8_t digest[SHA256_SIZE];
+
+    text_init(&bytes, 0);
+    salt = salt != 0 ? salt : 1;
+    (void)text_append_format(&bytes, "%08x ", (unsigned)salt);
+    (void)text_append_bytes(&bytes, settings->username, strlen(settings->username) + 1); /* its end is no part of a password */
+    (void)text_append(&bytes, settings->password);
+    sha256_of(bytes.data, bytes.size, digest);
+    explicit_bzero(bytes.data, bytes.size);
+    return (int64_t)salt << TAG_BITS | digest[0] << 8 | digest[1];
+}
+
+void account_on_refusal(struct account *account, void (*keep)(void *owner, const struct account_refusal *refusal), void *owner)
+{
+    account->keep = keep;
+    account->keeper = owner;
+}
+
+/* A clock that was put back says nothing: at most one more try. */
+void account_recall(struct account *account, const struct account_refusal *refusal)
+{
+    int64_t passed = world_wall_ms(account->clock) - refusal->at_ms;
+    char then[TIME_TEXT_SIZE];
+    char again[TIME_TEXT_SIZE];
+
+    if (!account_is_used(account->settings) || refusal->at_ms == 0 || passed < 0 || passed >= HOLD_MS ||
+        account_tag(account->settings, (uint32_t)(refusal->tag >> TAG_BITS)) != refusal->tag)
+        return;
+    time_text_rfc3339(refusal->at_ms / 1000 * 1000, then);
+    time_text_rfc3339((refusal->at_ms + HOLD_MS) / 1000 * 1000, again);
+    account->hold_mono = now_of(account) + HOLD_MS - passed;
+    account->held_status = 401;
+    text_clear(&account->held_body);
+    (void)text_append_format(&account->held_body, "{\"detail\":\"Incorrect credentials at %s; the same ones are not tried again before %s\"}", then, again);
+}
+
+static void tell_keeper(const struct account *account)
+{
+    struct account_refusal refusal;
+
+    if (account->keep == NULL)
+        return;
+    refusal.at_ms = world_wall_ms(account->clock);
+    refusal.tag = account_tag(account->settings, (uint32_t)account->clock->random(account->clock->self));
+    account->keep(account->keeper, &refusal);
+}
+
 static void hold(struct account *account, const struct sink_verdict *verdict, const struct http_answer *refusal)
 {
     int64_t wait = 0;
 
-    if (verdict->scope == SINK_DENIED)
+    if (verdict->scope == SINK_DENIED) {
         wait = HOLD_MS;
+        if (verdict->status == 401) /* 403 is a proxy's, about something else */
+            tell_keeper(account);
+    }
     if (verdict->retry_after_ms >= 0 && verdict->scope != SINK_WELL)
         wait = verdict->retry_after_ms > HOLD_LEAST_MS ? verdict->retry_after_ms : HOLD_LEAST_MS;
     if (wait == 0)

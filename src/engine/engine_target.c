@@ -322,6 +322,38 @@ static int load_batches(struct target_run *target, struct error *err)
     return result;
 }
 
+/* ---- Its account ---- */
+
+static void keep_refusal(void *owner, const struct account_refusal *refusal)
+{
+    const struct target_run *target = owner;
+    const struct { enum mark_kind kind; int64_t value; } marks[] = {
+        { MARK_LOGIN_REFUSED_MS, refusal->at_ms }, { MARK_LOGIN_REFUSED, refusal->tag },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(marks) && !target->engine->is_broken; i++)
+        engine_apply(target->engine, &(struct change){
+            .kind = CHANGE_MARK, .mark_owner = target->row.target, .mark_kind = marks[i].kind, .mark_value = marks[i].value });
+}
+
+static int open_account(struct target_run *target, const struct engine_target *settings, struct error *err)
+{
+    struct engine *engine = target->engine;
+    struct account_refusal refusal;
+
+    account_free(target->account); /* of a start that failed */
+    target->sink = settings->sink;
+    target->account = account_new(engine->world->http, engine->world, &target->sink, settings->name);
+    if (!account_is_used(&target->sink))
+        return 0;
+    if (state_get_mark(engine->state, target->row.target, MARK_LOGIN_REFUSED_MS, &refusal.at_ms, err) < 0 ||
+        state_get_mark(engine->state, target->row.target, MARK_LOGIN_REFUSED, &refusal.tag, err) < 0)
+        return -1;
+    account_recall(target->account, &refusal);
+    account_on_refusal(target->account, keep_refusal, target);
+    return 0;
+}
+
 int target_start(struct engine *engine, struct target_run *target, int slots, struct error *err)
 {
     const struct engine_target *settings = &engine->settings->targets[target->index];
@@ -355,8 +387,8 @@ int target_start(struct engine *engine, struct target_run *target, int slots, st
         .workspace = settings->workspace,
         .known_workspace = target->workspace_is_known && !engine->accepts_target ? target->workspace : NULL,
     };
-    target->sink = settings->sink;
-    target->account = account_new(engine->world->http, engine->world, &target->sink, settings->name);
+    if (open_account(target, settings, err) < 0)
+        return -1;
     target->deliver = deliver_new(&machine, &out);
     return load_batches(target, err) < 0 || engine_look_for_curable(target, err) < 0 ? -1 : 0;
 }

@@ -1,4 +1,5 @@
 """Accounts of LightRAG (AUTH_ACCOUNTS): a login before the first request, again when a token is old or refused, and never so often that the server locks the account."""
+import json
 import os
 import pathlib
 import sys
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from api import FULL, Service
-from conftest import memories, wait_until
+from conftest import memories, run_later, wait_until
 
 PASSWORD = "pass word&+%=ü"
 SECRET = {"MEMORY_CONNECTOR_LIGHTRAG__API__USERNAME": "joe", "MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD": PASSWORD}
@@ -56,6 +57,33 @@ def test_a_wrong_password_stops_and_does_not_lock(locked):
     assert locked.sync("--wait")["processed"] == 50
 
 
+def test_a_wrong_password_every_minute(locked):
+    """A sync by cron: what was refused is not tried again for five minutes, also by the next processes, and what was corrected is tried at once."""
+    locked.env["MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD"] = "another"
+    assert "Incorrect credentials" in locked.run("sync", check=77).stderr
+    for _ in range(6):
+        said = locked.run("sync", check=77).stderr
+        assert "Incorrect credentials at 20" in said and "the same ones are not tried again before 20" in said and "lightrag.api.password" in said
+    locked.run("verify", check=77)
+    assert locked.target.ledger()["wrong_logins"] == 1
+    locked.env["MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD"] = "a third one"
+    locked.run("sync", check=77)
+    assert locked.target.ledger()["wrong_logins"] == 2
+    locked.env.update(SECRET)
+    assert locked.sync("--wait")["processed"] == 50
+    for file in pathlib.Path(locked.folder).rglob("*"):
+        assert not file.is_file() or b"a third one" not in file.read_bytes(), file
+
+
+def test_what_was_refused_is_tried_again_in_time(locked):
+    locked.env["MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD"] = "another"
+    locked.run("sync", check=77)
+    locked.target.control(account="joe:another")  # it was right, and LightRAG was not: only time tells
+    locked.run("sync", check=77)
+    done = run_later("+301s", locked.command("sync", "--wait", "--json"), locked.env)
+    assert done.returncode == 0 and json.loads(done.stdout)["runs"][0]["processed"] == 50
+
+
 def test_no_account_where_one_is_wanted(locked):
     for name in SECRET:
         del locked.env[name]
@@ -66,8 +94,8 @@ def test_no_account_where_one_is_wanted(locked):
 def test_a_locked_account_is_left_alone(locked):
     if locked.dialect == "1.4":
         pytest.skip("1.4 has no lock")
-    locked.env["MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD"] = "another"
-    for _ in range(5):
+    for number in range(5):
+        locked.env["MEMORY_CONNECTOR_LIGHTRAG__API__PASSWORD"] = f"another {number}"
         locked.run("sync", "--wait", check=77)
     locked.env.update(SECRET)
     done = locked.run("sync", "--wait", check=75)  # also the right one: 429, Retry-After 299

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from conftest import memories
+from conftest import memories, run_later
 
 
 @pytest.fixture
@@ -139,11 +139,7 @@ def test_what_is_left_of_a_damaged_state_is_saved(ready):
 
 
 def in_two_days(command, env):
-    """What command does when it is two days later. A sanitizer wants to be the first library and is not, which does no harm here."""
-    if not shutil.which("faketime"):
-        pytest.skip("no faketime here")
-    env = {**env, "ASAN_OPTIONS": env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-    return subprocess.run(["faketime", "-f", "+2d", *command], capture_output=True, text=True, env=env)
+    return run_later("+2d", command, env)
 
 
 def test_cleanup_removes_what_ended_long_ago_and_nothing_else(ready):

@@ -507,6 +507,79 @@ static void test_in_the_middle_of_it(void **unused)
     assert_null(oldest(false));
 }
 
+/* ---- What an earlier process was told ---- */
+
+static void keep_refusal(void *owner, const struct account_refusal *refusal)
+{
+    *(struct account_refusal *)owner = *refusal;
+}
+
+static void test_a_refusal_is_kept(void **unused)
+{
+    AUTO(account) struct account *account = make_account();
+    struct asker asker = { .account = account };
+    struct account_refusal kept = { 0 };
+    struct sink_settings other = settings;
+
+    (void)unused;
+    account_on_refusal(account, keep_refusal, &kept);
+    ask(&asker, "/documents/status_counts");
+    answer_login(503, "{}");
+    net.now_ms += 400000;
+    ask(&asker, "/documents/status_counts");
+    answer_login(403, "{}");
+    assert_int_equal(kept.tag, 0); /* these were about no password */
+    net.now_ms += 400000;
+    net.now_ms += 10000;
+    ask(&asker, "/documents/status_counts");
+    answer_login(401, "{\"detail\":\"Incorrect credentials\"}");
+    assert_int_equal(kept.at_ms, net.now_ms);
+    assert_int_equal(kept.tag, account_tag(&settings, 7));
+    assert_int_equal(kept.tag >> 16, 7); /* the salt, and 16 bits */
+    assert_int_not_equal(account_tag(&settings, 8) & 0xffff, kept.tag & 0xffff);
+    other.password = "s3cret&";
+    assert_int_not_equal(account_tag(&other, 7), kept.tag);
+    other = settings;
+    other.username = "jo";
+    other.password = "es3cret&=";
+    assert_int_not_equal(account_tag(&other, 7), kept.tag);
+    assert_int_not_equal(account_tag(&settings, 0), 0);
+}
+
+static void test_a_refusal_is_recalled(void **unused)
+{
+    const int64_t tag = account_tag(&settings, 5);
+    const struct { const char *why; int64_t age_ms, tag; bool is_tried; } rows[] = {
+        { "just now",                                0,          tag,     false },
+        { "almost five minutes ago",                 299999,     tag,     false },
+        { "five minutes ago",                        300000,     tag,     true },
+        { "tomorrow: the clock was put back",        -86400000,  tag,     true },
+        { "another password",                        1000,       tag ^ 1, true },
+        { "a value that nobody has written",         1000,       0,       true },
+        { "never",                                   CLOCK_MS,   tag,     true },
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(account) struct account *account = NULL;
+        struct asker asker = { 0 };
+        (void)set_up(unused);
+        asker.account = account = make_account();
+        account_recall(account, &(struct account_refusal){ net.now_ms - rows[i].age_ms, rows[i].tag });
+        ask(&asker, "/documents/status_counts");
+        if ((net.logins == 1) != rows[i].is_tried)
+            fail_msg("%s: %d logins", rows[i].why, net.logins);
+        if (rows[i].is_tried)
+            continue;
+        answer_request(401);
+        assert_int_equal(asker.status, 401);
+        assert_non_null(strstr(asker.words, "Incorrect credentials at 1970-01-01T00:"));
+        assert_non_null(strstr(asker.words, "the same ones are not tried again before 1970-01-01T00:"));
+        net.now_ms += 300000 - rows[i].age_ms;
+        ask(&asker, "/documents/status_counts");
+        assert_int_equal(net.logins, 1); /* only the rest of the five minutes */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +593,8 @@ int main(void)
         cmocka_unit_test_setup(test_new_tokens, set_up),
         cmocka_unit_test_setup(test_logins_that_go_wrong, set_up),
         cmocka_unit_test_setup(test_in_the_middle_of_it, set_up),
+        cmocka_unit_test_setup(test_a_refusal_is_kept, set_up),
+        cmocka_unit_test_setup(test_a_refusal_is_recalled, set_up),
     };
     const struct log_settings quiet = { .level = LOG_OFF, .with_console = true };
 
