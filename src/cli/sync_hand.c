@@ -13,6 +13,7 @@
 enum {
     POLL_MS = 200,
     STALLED_POLLS = 25, /* what the service says of its target may be a second old, and what was just sent wakes it */
+    DOWN_POLLS = 150,   /* 30 s: a restart of the server is over by then */
 };
 
 struct handing {
@@ -84,21 +85,45 @@ static int64_t left_of(yyjson_val *status)
     return sum;
 }
 
+/* Why nothing goes on there, as the service says of its target; ERROR_NONE: it does. ret_polls: so often in a row that is to be heard. */
+static enum error_kind judge_target(yyjson_val *target, const char **ret_words, int *ret_polls)
+{
+    static const struct { const char *condition; enum error_kind kind; int polls; } rows[] = {
+        { "down", ERROR_UNREACHABLE, DOWN_POLLS }, { "denied", ERROR_DENIED, STALLED_POLLS }, { "strange", ERROR_UNREACHABLE, STALLED_POLLS }, { "fenced", ERROR_CONFIG, STALLED_POLLS },
+    };
+    const char *condition = client_text(target, "condition");
+
+    *ret_words = client_text(target, "last_error");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (strcmp(rows[i].condition, condition) == 0) {
+            *ret_polls = rows[i].polls;
+            return rows[i].kind;
+        }
+    *ret_words = client_text(target, "stalled");
+    *ret_polls = STALLED_POLLS;
+    return (*ret_words)[0] != '\0' ? ERROR_LATER : ERROR_NONE;
+}
+
+/* As long as something goes on, however slowly. */
 static int wait_until_settled(struct handing *handing, const char *connector, struct error *err)
 {
+    enum error_kind before = ERROR_NONE;
     int64_t left = 1;
-    int stalled = 0;
+    int heard = 0;
 
     while (left > 0) {
         AUTO_DONE(client_answer) struct client_answer status = { 0 };
+        enum error_kind kind;
         const char *words;
+        int polls;
         if (client_call(handing->cli, "GET", "/api/v1/connectors/%s/status", connector, NULL, &status, err) < 0)
             return -1;
         left = left_of(status.root);
-        words = client_text(yyjson_obj_get(status.root, "target"), "stalled");
-        stalled = left > 0 && words[0] != '\0' ? stalled + 1 : 0;
-        if (stalled >= STALLED_POLLS)
-            return error_set(err, ERROR_LATER, "%s: %s; %lld memories wait, the service goes on with them", connector, words, (long long)left);
+        kind = judge_target(yyjson_obj_get(status.root, "target"), &words, &polls);
+        heard = kind != ERROR_NONE && kind == before ? heard + 1 : 0;
+        before = kind;
+        if (left > 0 && heard >= polls)
+            return error_set(err, kind, "%s: %s; %lld memories wait, the service goes on with them", connector, words, (long long)left);
         if (left > 0 && pause_between(err) < 0)
             return -1;
     }

@@ -211,3 +211,13 @@ def test_connectors_made_by_api_are_shown_like_the_others(program, service):
     done = program.run("sync", "made")
     assert done.returncode == 2 and "was made by API" in done.stderr, done.stderr
     assert "there is no connector" in program.run("status", "nobody").stderr
+
+
+def test_a_sync_that_was_handed_over_waits_for_nobody_who_refuses_the_key(program, service):
+    program.target.control(process_delay_ms=2000)
+    service()
+    waiting = program.start("sync", "--wait")
+    wait_until(lambda: program.target.ledger()["rows"] == 8)
+    program.target.control(api_key="another-one")
+    said = waiting.communicate(timeout=60 * SLOW)
+    assert waiting.returncode == 77 and "wait, the service goes on with them" in said[1], (waiting.returncode, said)
