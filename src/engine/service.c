@@ -82,6 +82,13 @@ static int start_place(const struct place *place, struct error *err)
     return engine_start_target(engine, place->connector.engine.target, err);
 }
 
+/* The place has it now. Whoever made it must not free it, even if the state fails afterwards and its order with that. */
+static void disown(struct service_connector *connector)
+{
+    connector->owner = NULL;
+    connector->owner_free = NULL;
+}
+
 int service_add_place(struct service *service, struct service_connector *connector, const struct job_row *job, struct place **ret_place, struct error *err)
 {
     struct place *place = free_place(service);
@@ -105,6 +112,7 @@ int service_add_place(struct service *service, struct service_connector *connect
     board_describe(place);
     board_plan(place);
     *ret_place = place;
+    disown(connector);
     return 0;
 }
 
@@ -140,6 +148,7 @@ void service_change_place(struct place *place, struct service_connector *connect
     }
     service->connectors[place->index] = connector->engine;
     old = swap_connector(place, connector);
+    disown(connector);
     settings = job_settings(place);
     scheduler_change(place->job, &settings, service_now(service)); /* compares with the old zone */
     endpoints_leave(service, &old);
@@ -543,8 +552,6 @@ int service_new(const struct service_settings *settings, const struct world *wor
         struct place *place;
         if (service_add_place(service, &settings->connectors[i], NULL, &place, err) < 0)
             return -1;
-        settings->connectors[i].owner = NULL; /* the place has it */
-        settings->connectors[i].owner_free = NULL;
     }
     *ret_service = TAKE(service);
     return 0;

@@ -111,7 +111,7 @@ struct order {
     bool purge;
     struct slice memory_id;
     struct letter_filter letters;
-    struct service_connector fresh;  /* taken over with ORDER_DONE, else still the caller's */
+    struct service_connector fresh;  /* its owner is NULL once it is taken over, which it may be though the state fails then; else it is still the caller's */
 
     enum order_end end;
     char words[ERROR_MESSAGE_SIZE];  /* why not */

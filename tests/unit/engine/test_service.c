@@ -12,10 +12,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
@@ -142,6 +144,15 @@ static void begin(struct site *site, struct service_connector *connectors, size_
     assert_int_equal(pthread_create(&site->thread, NULL, run, site), 0);
 }
 
+static void close_site(struct site *site)
+{
+    service_free(site->service);
+    state_free(site->state);
+    http_client_free(site->client);
+    bus_free(site->bus);
+    site->service = NULL;
+}
+
 static void end(struct site *site)
 {
     service_stop(site->service, 1);
@@ -149,11 +160,7 @@ static void end(struct site *site)
     if (site->result < 0)
         print_error("%s\n", site->failure.message);
     assert_int_equal(site->result, 0);
-    service_free(site->service);
-    state_free(site->state);
-    http_client_free(site->client);
-    bus_free(site->bus);
-    site->service = NULL;
+    close_site(site);
 }
 
 static int tear_down(void **state)
@@ -427,8 +434,8 @@ static struct order put(struct site *site, enum order_kind kind, int64_t version
 {
     struct order order = { .kind = kind, .connector = fresh.engine.id, .version = version, .fresh = fresh };
 
-    if (service_order(site->service, &order) != ORDER_DONE)
-        free_made(fresh.owner);
+    if (service_order(site->service, &order) != ORDER_DONE && order.fresh.owner != NULL)
+        order.fresh.owner_free(order.fresh.owner);
     return order;
 }
 
@@ -542,6 +549,34 @@ static void *give_until_refused(void *context)
     return NULL;
 }
 
+/* The disk takes nothing more at the moment when the order is to be answered: the service has the connector by then, and frees it, once. */
+static void test_a_connector_that_could_not_be_kept(void **state)
+{
+    static const struct { enum order_kind kind; const char *id; } orders[] = { { ORDER_CREATE, "fresh" }, { ORDER_REPLACE, "known" } };
+    struct site *site = *state;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+        struct service_connector connectors[] = { make("known", "c", "manual") };
+        struct rlimit limit;
+        struct rlimit none;
+        struct order order;
+
+        connectors[0].is_from_file = false;
+        begin(site, connectors, 1);
+        (void)give(site, ORDER_PAUSE, "known", NULL); /* it runs */
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+        order = put(site, orders[i].kind, 0, make(orders[i].id, "d", "manual"));
+        assert_int_equal(pthread_join(site->thread, NULL), 0); /* a service that cannot keep anything ends */
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(order.end, ORDER_FAILED);
+        assert_int_equal(site->result, -1);
+        close_site(site);
+    }
+}
+
 static void test_orders_at_the_end(void **state)
 {
     struct site *site = *state;
@@ -627,6 +662,7 @@ int main(void)
         SERVICE_TEST(test_connectors_come_and_go),
         SERVICE_TEST(test_what_was_processed_is_forgotten),
         SERVICE_TEST(test_many_threads),
+        SERVICE_TEST(test_a_connector_that_could_not_be_kept),
         SERVICE_TEST(test_orders_at_the_end),
         SERVICE_TEST(test_without_a_scheduler),
         SERVICE_TEST(test_retention_outlives_a_wrong_clock),
