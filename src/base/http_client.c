@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -557,13 +558,16 @@ static void client_wake(void *self)
 
 /* ---- Life ---- */
 
-static void start_curl(void)
+static void init_curl(void)
 {
-    static bool is_started;
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
-    if (!is_started)
-        (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-    is_started = true;
+static void start_curl(void) /* several threads have clients of their own */
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, init_curl);
 }
 
 /* What curl was built with, where that is there; a static binary finds the file of the distribution it runs on. */
