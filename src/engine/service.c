@@ -93,7 +93,7 @@ int service_add_place(struct service *service, struct service_connector *connect
 {
     struct place *place = free_place(service);
 
-    if (endpoints_take(service, connector, err) < 0)
+    if (endpoints_take(service, connector, NULL, err) < 0)
         return -1;
     place->is_used = true;
     place->connector = *connector;
@@ -142,7 +142,7 @@ void service_change_place(struct place *place, struct service_connector *connect
     struct error err = { 0 };
 
     engine_release_connector(service->engine, place->index);
-    if (endpoints_take(service, connector, &err) < 0) {
+    if (endpoints_take(service, connector, &place->connector, &err) < 0) {
         engine_break(service->engine, &err);
         return;
     }
@@ -550,6 +550,11 @@ int service_new(const struct service_settings *settings, const struct world *wor
     service->engine->audits = true;
     for (size_t i = 0; i < settings->connector_count; i++) {
         struct place *place;
+        if (!endpoints_have_room(service, &settings->connectors[i], NULL)) { /* made while others were left out */
+            log_warn("engine", settings->connectors[i].engine.id, "this connector is left out: there is no place left for the servers that it brings along (%zu)",
+                     settings->endpoint_maximum);
+            continue;
+        }
         if (service_add_place(service, &settings->connectors[i], NULL, &place, err) < 0)
             return -1;
     }

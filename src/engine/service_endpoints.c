@@ -43,10 +43,12 @@ void endpoints_done(struct service *service)
 
 /* ---- Which place ---- */
 
-/* SIZE_MAX: none is free. A target's place that bears its name already is its own: two machines must never work at one row of the state. */
+/* SIZE_MAX: none is to be had. A target's place that bears its name already is its own: two machines must never work at one row of the state. One that
+ * nobody names any more makes room where none is free: its server may be gone for good, and would hold the place as long as we live. */
 static size_t find_target(const struct service *service, const char *name)
 {
     size_t free_place = SIZE_MAX;
+    size_t left_place = SIZE_MAX;
 
     for (size_t i = service->first_target; i < service->engine_settings.target_count; i++) {
         const char *other = service->target_places[i].name;
@@ -54,22 +56,27 @@ static size_t find_target(const struct service *service, const char *name)
             free_place = free_place == SIZE_MAX ? i : free_place;
         else if (strcmp(other, name) == 0)
             return i;
+        else if (service->left[i - service->first_target].is_left)
+            left_place = left_place == SIZE_MAX ? i : left_place;
     }
-    return free_place;
+    return free_place != SIZE_MAX ? free_place : left_place;
 }
 
-static size_t find_source(const struct service *service)
+/* old: what it comes in place of, or NULL. No run is under way, so the place is its own. */
+static size_t find_source(const struct service *service, const struct service_connector *old)
 {
+    if (old != NULL && old->own_source != NULL)
+        return old->engine.source;
     for (size_t i = service->first_source; i < service->engine_settings.source_count; i++)
         if (service->source_places[i].name == NULL)
             return i;
     return SIZE_MAX;
 }
 
-bool endpoints_have_room(const struct service *service, const struct service_connector *fresh)
+bool endpoints_have_room(const struct service *service, const struct service_connector *fresh, const struct service_connector *old)
 {
     return (fresh->own_target == NULL || find_target(service, fresh->own_target->name) != SIZE_MAX) &&
-           (fresh->own_source == NULL || find_source(service) != SIZE_MAX);
+           (fresh->own_source == NULL || find_source(service, old) != SIZE_MAX);
 }
 
 /* ---- Taking and leaving ---- */
@@ -92,6 +99,8 @@ static int take_target(struct service *service, const struct engine_target *targ
 
     if (index == SIZE_MAX)
         return error_set(err, ERROR_FAILED, "there is no place for target %s", target->name);
+    if (service->target_places[index].name != NULL && strcmp(service->target_places[index].name, target->name) != 0)
+        log_info("engine", "", "target %s makes room: nobody names it any more, and what it had sent stays as it stands", service->target_places[index].name);
     if (service->target_places[index].name != NULL)
         clear_target(service, index); /* what it had sent is taken up again as after a restart */
     service->target_places[index] = *target;
@@ -103,11 +112,11 @@ static int take_target(struct service *service, const struct engine_target *targ
     return -1;
 }
 
-int endpoints_take(struct service *service, struct service_connector *connector, struct error *err)
+int endpoints_take(struct service *service, struct service_connector *connector, const struct service_connector *old, struct error *err)
 {
     size_t source = connector->engine.source;
 
-    if (connector->own_source != NULL && (source = find_source(service)) == SIZE_MAX)
+    if (connector->own_source != NULL && (source = find_source(service, old)) == SIZE_MAX)
         return error_set(err, ERROR_FAILED, "there is no place for source %s", connector->own_source->name);
     if (connector->own_target != NULL && take_target(service, connector->own_target, &connector->engine.target, err) < 0)
         return -1;
@@ -129,9 +138,9 @@ void endpoints_leave(struct service *service, struct service_connector *old)
 {
     size_t index = old->engine.target;
 
-    if (old->own_source != NULL)
+    /* Its successor may have taken over the places. */
+    if (old->own_source != NULL && service->source_places[old->engine.source].name == old->own_source->name)
         service->source_places[old->engine.source] = (struct engine_source){ .name = NULL };
-    /* Its successor may have taken over the place. */
     if (old->own_target == NULL || service->target_places[index].name != old->own_target->name)
         return;
     service->left[index - service->first_target] = (struct left_target){ .owner = old->owner, .owner_free = old->owner_free, .is_left = true };

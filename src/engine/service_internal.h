@@ -106,9 +106,10 @@ void service_event(struct service *service, enum bus_kind kind, const char *conn
 /* ---- service_endpoints.c ---- */
 void endpoints_init(struct service *service);
 void endpoints_done(struct service *service);
-bool endpoints_have_room(const struct service *service, const struct service_connector *fresh);
+/* old: what fresh comes in place of, or NULL. */
+bool endpoints_have_room(const struct service *service, const struct service_connector *fresh, const struct service_connector *old);
 /* Its servers get places, and engine.source and engine.target their indexes. What stood there under the same name is stopped. */
-int endpoints_take(struct service *service, struct service_connector *connector, struct error *err);
+int endpoints_take(struct service *service, struct service_connector *connector, const struct service_connector *old, struct error *err);
 /* What was just taken; its strings stay the caller's. */
 void endpoints_give_back(struct service *service, const struct service_connector *connector);
 /* The connector is gone or has other servers. A target that still has something on its way takes over old's owner. */

@@ -210,9 +210,9 @@ static bool has_rival(const struct service *service, const struct place *self, s
     return rival != NULL;
 }
 
-static bool lacks_room(const struct service *service, struct order *order)
+static bool lacks_room(const struct service *service, const struct place *self, struct order *order)
 {
-    if (endpoints_have_room(service, &order->fresh))
+    if (endpoints_have_room(service, &order->fresh, self != NULL ? &self->connector : NULL))
         return false;
     refuse(order, ORDER_CONFLICT, "connectors bring along as many servers as this service takes (%zu): name those that several use in the configuration",
            service->settings.endpoint_maximum);
@@ -236,7 +236,7 @@ static void create(struct service *service, struct order *order)
         refuse(order, ORDER_CONFLICT, "there is a connector %s already", order->fresh.engine.id);
         return;
     }
-    if (has_rival(service, NULL, order) || lacks_room(service, order))
+    if (has_rival(service, NULL, order) || lacks_room(service, NULL, order))
         return;
     order->fresh.version = 1;
     order->fresh.is_from_file = false;
@@ -269,7 +269,7 @@ static bool may_change(const struct place *place, struct order *order)
 
 static void replace(struct place *place, struct order *order)
 {
-    if (!may_change(place, order) || has_rival(place->service, place, order) || lacks_room(place->service, order))
+    if (!may_change(place, order) || has_rival(place->service, place, order) || lacks_room(place->service, place, order))
         return;
     order->fresh.is_from_file = false;
     service_change_place(place, &order->fresh);
