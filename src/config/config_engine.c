@@ -71,6 +71,7 @@ static void make_connector(struct config *config, size_t index)
         abort(); /* config_check has let it pass */
     config->engine_connectors[index] = (struct engine_connector){
         .id = settings->id,
+        .is_disabled = !settings->enabled,
         .source = config_find_source(config, settings->source, &nearest),
         .target = config_find_target(config, settings->target, &nearest),
         .contexts = contexts,

@@ -45,6 +45,7 @@ enum engine_on_delete { ENGINE_DELETE_KEEP, ENGINE_DELETE_CONFIRM, ENGINE_DELETE
 
 struct engine_connector {
     const char *id;
+    bool is_disabled;             /* it never runs; what it has carried is still its own, unless another one carries it now */
     size_t source;                /* index into sources */
     size_t target;                /* index into targets */
     const char *const *contexts;  /* 1..context_count */

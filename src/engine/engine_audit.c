@@ -183,6 +183,13 @@ static void judge_known(struct audit *audit, const struct memory_row *memory, co
     }
 }
 
+static bool is_of_another(const struct audit *audit, const struct memory_row *memory)
+{
+    const struct stream_run *stream = engine_find_stream(audit->target->engine, memory->stream);
+
+    return stream != NULL && engine_is_succeeded(audit->target->engine, stream);
+}
+
 static void see_row(struct audit *audit, const struct sink_row *row)
 {
     struct memory_row memory;
@@ -194,6 +201,8 @@ static void see_row(struct audit *audit, const struct sink_row *row)
     }
     if (!target_find_name(audit->target, row->name, &memory)) {
         count(audit, AUDIT_ORPHAN, row->name);
+    } else if (is_of_another(audit, &memory)) {
+        count(audit, AUDIT_FOREIGN, row->name);
     } else if (row->dup != SINK_NO_DUP) {
         count(audit, AUDIT_DUPLICATE, row->name);
         plan_stray(audit, row->id);
@@ -240,7 +249,7 @@ static bool find_missing(void *context, const struct memory_row *memory)
 
     if (memory->target == audit->target->row.target && memory->state == MEMORY_TRUSTED)
         audit->result.counts[AUDIT_TRUSTED]++;
-    if (memory->target != audit->target->row.target || memory->state != MEMORY_DONE)
+    if (memory->target != audit->target->row.target || memory->state != MEMORY_DONE || is_of_another(audit, memory))
         return true;
     audit->result.done++;
     if (((size_t)memory->seq < audit->row_capacity && audit->rows[memory->seq] != 0) || may_be_unseen(audit, memory))

@@ -39,6 +39,7 @@ struct stream_run {
     size_t connector;               /* index into settings; SIZE_MAX: nobody's now */
     struct target_run *target;
     char *source, *context;         /* owned; row's point to them, too */
+    char address[17];               /* a hash of its target's: what bears one name at one address is one document, whichever target it came by */
     int64_t queued;                 /* QUEUED rows */
 };
 
@@ -201,6 +202,9 @@ int engine_add_target(struct engine *engine, size_t index, struct error *err);
 void engine_drop_target(struct engine *engine, size_t index);
 /* A connector that was added to the settings since, or changed. */
 int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
+/* Nobody feeds it now, and another stream carries or carried the same documents to the same server since, by another name of it: what is there is that
+ * one's, and an audit that held it against what we sent once would put an old revision in its place. */
+bool engine_is_succeeded(const struct engine *engine, const struct stream_run *stream);
 /* What it fed is nobody's now; followed all the same. */
 void engine_release_connector(struct engine *engine, size_t connector);
 int engine_interrupt_old_runs(struct engine *engine, struct error *err);

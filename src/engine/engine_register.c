@@ -43,6 +43,30 @@ static void note_stream(struct engine *engine, size_t index)
     engine->stream_places[engine->streams[index]->row.stream] = (uint32_t)index + 1;
 }
 
+/* key: of its target, see engine_target_key. */
+static void note_address(struct stream_run *stream, const char *key)
+{
+    const char *hash = strrchr(key, '@');
+
+    (void)snprintf(stream->address, sizeof stream->address, "%s", hash != NULL ? hash + 1 : "");
+}
+
+static bool is_idle(const struct engine *engine, const struct stream_run *stream)
+{
+    return stream->connector == SIZE_MAX || engine->settings->connectors[stream->connector].is_disabled;
+}
+
+bool engine_is_succeeded(const struct engine *engine, const struct stream_run *stream)
+{
+    for (size_t i = 0; i < engine->stream_count && is_idle(engine, stream) && stream->address[0] != '\0'; i++) {
+        const struct stream_run *other = engine->streams[i];
+        if (other != stream && (other->row.stream > stream->row.stream || !is_idle(engine, other)) && strcmp(other->address, stream->address) == 0 &&
+            strcmp(other->source, stream->source) == 0 && strcmp(other->context, stream->context) == 0)
+            return true;
+    }
+    return false;
+}
+
 static struct stream_run *add_stream(struct engine *engine, const struct stream_row *row, size_t connector, struct target_run *target)
 {
     struct stream_run *stream;
@@ -53,6 +77,8 @@ static struct stream_run *add_stream(struct engine *engine, const struct stream_
     /* Kept for the life of the engine: names of documents are made of them. */
     stream->row.source = stream->source = mem_copy_string(row->source);
     stream->row.context = stream->context = mem_copy_string(row->context);
+    if (target != NULL)
+        note_address(stream, target->row.name);
     if (stream->row.stream > 0)
         note_stream(engine, engine->stream_count - 1);
     return stream;
@@ -214,6 +240,17 @@ static struct target_run *target_of_row(struct engine *engine, int64_t target)
     return NULL;
 }
 
+/* Also of targets that are not at work now. */
+static bool note_addresses(void *context, const struct target_row *row)
+{
+    const struct engine *engine = context;
+
+    for (size_t i = 0; i < engine->stream_count; i++)
+        if (engine->streams[i]->row.target == row->target)
+            note_address(engine->streams[i], row->name);
+    return true;
+}
+
 /* Streams that no connector feeds now: what they have in flight is still followed, since it shares batches with others. */
 static int take_up_old_streams(struct engine *engine, bool may_write, struct error *err)
 {
@@ -228,7 +265,7 @@ static int take_up_old_streams(struct engine *engine, bool may_write, struct err
         mem_free(known.rows[i].context);
     }
     mem_free(known.rows);
-    return result;
+    return result < 0 ? -1 : state_each_target(engine->state, note_addresses, engine, err);
 }
 
 static int count_streams(struct engine *engine, struct error *err)

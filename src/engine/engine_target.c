@@ -185,9 +185,14 @@ static void on_swept(void *context, bool is_complete, const struct deliver_hidde
 
 static bool owns(void *context, const char *name)
 {
+    struct target_run *target = context;
+    const struct stream_run *stream;
     struct memory_row row;
 
-    return target_find_name(context, name, &row);
+    if (!target_find_name(target, name, &row))
+        return false;
+    stream = engine_find_stream(target->engine, row.stream);
+    return stream == NULL || !engine_is_succeeded(target->engine, stream);
 }
 
 static void on_command(void *context, const struct deliver_command *command)

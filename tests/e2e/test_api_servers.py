@@ -228,16 +228,72 @@ def test_its_key_changes_while_memories_are_on_their_way(serve, own):
     assert own[1].ledger()["doubled"] == 0
 
 
-def test_no_more_than_there_is_room_for(serve):
+@pytest.mark.parametrize("change", [{"context_id": "other"}, {"enabled": False}])
+def test_what_another_carries_now_is_not_put_back(serve, fake, change):
+    """Two connectors, two names of one server: what the first one sent once must not replace what the second one sends of the same context now."""
+    source, target = fake("memory-api", "--count", 0), fake("lightrag")
+    source.control(memories=memories(3))
+    service = serve(keys())
+    body = {"context_id": "its", "ingestion": INGESTION, "memory_api": {"url": source.url},
+            "lightrag": {"api": {"url": target.url}, "confirm": {"poll_interval": "50ms", "audit_interval": "1s"}}}
+    first = service.ask("POST", "connectors", {"id": "first", **body}).json["target"]
+    assert synced(service, "first")["memories"]["done"] == 3
+    assert service.ask("PATCH", "connectors/first", change).status == 200
+    source.control(memories=memories(3, transcript="Rewritten."))
+    second = service.ask("POST", "connectors", {"id": "second", **body}).json["target"]
+    assert synced(service, "second")["memories"]["done"] == 3
+    audits = lambda name: service.words().count(f"target {name}: audit: ")
+    before = audits(first), audits(second)
+    wait_until(lambda: audits(first) > before[0] + 1 and audits(second) > before[1] + 1, seconds=60)
+    assert "stale" not in service.words() and f"target {first}: deleting" not in service.words()
+    assert target.ledger()["deleted"] == 3 and target.ledger()["live"] == 3 and target.ledger()["inserts"] <= 7
+
+
+def at(number, **more):
+    return {"id": f"c{number:03}", "context_id": f"x{number}", "lightrag": {"api": {"url": f"http://127.0.0.1:{number + 1}"}}, **more}
+
+
+def test_no_more_than_there_is_room_for(serve, program):
     service = serve(keys())
     for number in range(256):
-        body = {"id": f"c{number:03}", "context_id": f"x{number}", "enabled": number % 2 == 0, "lightrag": {"api": {"url": f"http://127.0.0.1:{number + 1}"}}}
-        assert service.ask("POST", "connectors", body).status == 201
-    last = service.ask("POST", "connectors", {**body, "id": "last", "context_id": "last"})
+        assert service.ask("POST", "connectors", at(number, enabled=number % 2 == 0, memory_api={"url": f"http://127.0.0.1:{number + 1}"})).status == 201
+    last = service.ask("POST", "connectors", at(300))
     assert last.status == 409 and "256" in last.problem()["detail"]
     assert service.ask("POST", "connectors", {"id": "named", "context_id": "last"}).status == 201
+    assert service.ask("PATCH", "connectors/c009", {"description": "changed"}).status == 200, "it keeps its own places"
+    moved = service.ask("PATCH", "connectors/c009", {"memory_api": {"url": "http://127.0.0.1:600"}})
+    assert moved.status == 200 and moved.json["memory_api"]["url"] == "http://127.0.0.1:600"
     assert service.ask("DELETE", "connectors/c007").status == 204
-    wait_until(lambda: service.ask("POST", "connectors", {**body, "id": "last", "context_id": "last"}).status == 201)
+    wait_until(lambda: service.ask("POST", "connectors", at(300)).status == 201)
+    # One is made while another one is left out; then both want a place.
+    service.stop()
+    text = program.config.read_text()
+    program.config.write_text(text + "\ntargets: { more: { api: { url: 'http://127.0.0.1:6' } } }\n")
+    service.start()
+    assert service.ask("GET", "connectors/c005").status == 404
+    assert service.ask("POST", "connectors", at(301)).status == 201
+    service.stop()
+    program.config.write_text(text)
+    service.start()
+    assert service.ask("GET", "connectors/c005").status == 200 and service.ask("GET", "connectors/c301").status == 404
+    assert "c301: this connector is left out" in service.words()
+
+
+def test_a_server_that_is_gone_for_good_holds_no_place(serve, own, fake):
+    """Its memories wait for it as long as there is room; then somebody else's do."""
+    service = serve(keys())
+    own[1].stop()
+    for number in range(256):
+        assert service.ask("POST", "connectors", at(number)).status == 201
+    assert service.ask("DELETE", "connectors/c000").status == 204
+    gone = service.ask("POST", "connectors", brought(own, name="gone"))
+    if gone.status == 409:
+        wait_until(lambda: service.ask("POST", "connectors", brought(own, name="gone")).status == 201)
+    service.post("connectors/gone/trigger", status=202)
+    wait_until(lambda: service.get("connectors/gone/status")["memories"]["queued"] == 7 and service.get("connectors/gone/status")["current_run"] is None)
+    assert service.ask("DELETE", "connectors/gone").status == 204
+    assert service.ask("POST", "connectors", at(300)).status == 201
+    assert "makes room" in service.words()
 
 
 def test_its_keys_are_told_to_nobody_else(serve, own, program):
