@@ -420,6 +420,7 @@ static const struct api_member resolved_target_members[] = {
     { .name = "foreign", .type = API_LIST, .help = "Their names; a document id where the server names no more." },
     { .name = "similar", .type = API_LIST, .help = "Entities whose names look alike." },
     { .name = "memories", .type = API_LIST, .of = "ResolvedMemory", .help = "Those behind it." },
+    { .name = "error", .type = API_TEXT, .is_optional = true, .help = "Why a server that a connector brought along did not say; the rest says nothing then." },
 };
 SCHEMA(resolved_target_schema, "ResolvedEntity", resolved_target_members, .help = "An entity at one server.");
 

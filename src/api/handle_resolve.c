@@ -1,6 +1,7 @@
 /* handle_resolve.c - a name that LightRAG shows, back to its memory; the memories behind an entity of its graph. */
 #include "api/api_internal.h"
 
+#include "base/clock.h"
 #include "base/http_client.h"
 #include "base/mem.h"
 #include "config/config_connector.h"
@@ -8,6 +9,8 @@
 #include "engine/lookup.h"
 
 #include <string.h>
+
+enum { OWN_TIMEOUT_MS = 5000, OWN_TOGETHER_MS = 20000 };
 
 static void resolve_name(struct api_request *request, struct api_answer *answer, struct state *state, const char *name)
 {
@@ -57,17 +60,37 @@ static int write_target(struct http *http, struct state *state, const struct eng
     return entity_write(writer, state, target->name, &entity, &lookup, err);
 }
 
-/* The targets that connectors brought along. */
+/* One that somebody brought along, which may be anything: it does not spoil what the others say, and has not their patience. */
+static int write_own_target(struct http *http, struct state *state, const struct engine_target *own, const char *name, struct json_writer *writer, struct error *err)
+{
+    AUTO_DONE(entity) struct entity entity = { 0 };
+    AUTO_DONE(lookup) struct lookup lookup = { 0 };
+    struct engine_target target = *own;
+    struct error why = { 0 };
+
+    if (target.sink.timeout_ms > OWN_TIMEOUT_MS)
+        target.sink.timeout_ms = OWN_TIMEOUT_MS;
+    if (entity_ask(http, &target, name, &entity, &why) < 0) {
+        entity_write_unknown(writer, target.name, name, why.message);
+        return 0;
+    }
+    return entity_find(state, &target, &entity, &lookup, err) < 0 ? -1 : entity_write(writer, state, target.name, &entity, &lookup, err);
+}
+
+/* The targets that connectors brought along: one after the other, and not for ever. */
 static int write_own_targets(struct api_request *request, struct http *http, struct state *state, const char *name, struct json_writer *writer, struct error *err)
 {
     struct connector_board board = { .id = "" };
+    int64_t until_mono = clock_monotonic_ms() + OWN_TOGETHER_MS;
     int result = 0;
 
     while (result == 0 && service_next(request->api->settings.service, board.id, &board)) {
         struct service_connector own;
         api_read_own(request, board.id, &own);
-        if (own.own_target != NULL)
-            result = write_target(http, state, own.own_target, name, writer, err);
+        if (own.own_target != NULL && clock_monotonic_ms() >= until_mono)
+            entity_write_unknown(writer, own.own_target->name, name, "it was not asked: the servers before it took too long to answer");
+        else if (own.own_target != NULL)
+            result = write_own_target(http, state, own.own_target, name, writer, err);
         config_connector_release(&own);
     }
     return result;

@@ -181,3 +181,22 @@ int entity_write(struct json_writer *writer, struct state *state, const char *ta
     json_write_close(writer);
     return 0;
 }
+
+void entity_write_unknown(struct json_writer *writer, const char *target, const char *name, const char *words)
+{
+    static const char *const lists[] = { "foreign", "similar", "memories" };
+
+    json_write_open_object(writer, NULL);
+    json_write_string(writer, "target", target);
+    json_write_bytes(writer, "entity", name, strlen(name));
+    json_write_bool(writer, "found", false);
+    json_write_string(writer, "type", "");
+    json_write_bool(writer, "cut", false);
+    json_write_integer(writer, "other_documents", 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        json_write_open_array(writer, lists[i]);
+        json_write_close(writer);
+    }
+    json_write_bytes(writer, "error", words, strlen(words));
+    json_write_close(writer);
+}

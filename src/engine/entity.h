@@ -30,5 +30,7 @@ size_t entity_count_foreign(const struct entity *entity);
 /* An object of the open array. */
 int entity_write(struct json_writer *writer, struct state *state, const char *target, const struct entity *entity, const struct lookup *lookup,
                  struct error *err);
+/* The same of a server that was not asked, or did not answer; words: why. */
+void entity_write_unknown(struct json_writer *writer, const char *target, const char *name, const char *words);
 
 #endif

@@ -296,6 +296,19 @@ def test_a_server_that_is_gone_for_good_holds_no_place(serve, own, fake):
     assert "makes room" in service.words()
 
 
+def test_a_server_that_does_not_answer_spoils_no_search(serve, own, fake):
+    """One of many strangers' servers is always down."""
+    service = serve(keys())
+    dead = fake("lightrag")
+    assert service.ask("POST", "connectors", brought(own)).status == 201
+    assert service.ask("POST", "connectors", {"id": "dead", "context_id": "x", "lightrag": {"api": {"url": dead.url}}}).status == 201
+    assert synced(service)["memories"]["done"] == 7
+    dead.stop()
+    found = service.get("resolve?entity=Ana", key=READER)["targets"]
+    assert [(one["found"], len(one["memories"]), "error" in one) for one in found] == [(False, 0, False), (False, 0, True), (True, 7, False)]
+    assert "cannot be reached" in found[1]["error"]
+
+
 def test_its_keys_are_told_to_nobody_else(serve, own, program):
     service = serve(keys() + "\nlogging: { level: debug }")
     answers = [service.ask("POST", "connectors", brought(own)).raw]
