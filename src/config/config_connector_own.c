@@ -181,11 +181,27 @@ static const char *find_target(const struct config *config, const char *url)
     return NULL;
 }
 
+/* What is shown as the name of one that was brought along stands there without it: with a patch that took it away, most likely. */
+static void check_name(bool is_known, const struct kind *kind, char **chosen, struct config_problems *problems)
+{
+    AUTO_STRING char *name = mem_format("/%s", kind->name);
+
+    if (is_known || strncmp(*chosen, PREFIX, strlen(PREFIX)) != 0)
+        return;
+    config_error(problems, NULL, name, "is the name of one that a connector brought along, and %s is not there: name one of the configuration (null: default)", kind->group);
+    put_name(chosen, "default");
+}
+
 void config_read_own(const struct config *config, const struct node *root, const char *before, struct connector_settings *settings, struct config_problems *problems)
 {
     struct memory_api_settings *source = &settings->own_source;
     struct lightrag_settings *target = &settings->own_target;
+    const char *nearest;
 
+    if (!is_given(root, &source_kind))
+        check_name(config_find_source(config, settings->source, &nearest) <= config->sources.count, &source_kind, &settings->source, problems);
+    if (!is_given(root, &target_kind))
+        check_name(config_find_target(config, settings->target, &nearest) <= config->targets.count, &target_kind, &settings->target, problems);
     if (is_given(root, &source_kind) && is_allowed(config, root, &source_kind, &settings->source, problems)) {
         source->name = name_source(source->url);
         put_name(&settings->source, source->name);
