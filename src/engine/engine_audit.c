@@ -200,7 +200,7 @@ static void see_row(struct audit *audit, const struct sink_row *row)
         return;
     }
     if (!target_find_name(audit->target, row->name, &memory)) {
-        count(audit, AUDIT_ORPHAN, row->name);
+        count(audit, target_shares_name(audit->target, row->name) ? AUDIT_FOREIGN : AUDIT_ORPHAN, row->name);
     } else if (is_of_another(audit, &memory)) {
         count(audit, AUDIT_FOREIGN, row->name);
     } else if (row->dup != SINK_NO_DUP) {

@@ -202,6 +202,8 @@ int engine_add_target(struct engine *engine, size_t index, struct error *err);
 void engine_drop_target(struct engine *engine, size_t index);
 /* A connector that was added to the settings since, or changed. */
 int engine_register_connector(struct engine *engine, size_t connector, struct error *err);
+/* Does it lead to the address of that target, by whatever name? */
+bool engine_is_at(const struct stream_run *stream, const struct target_run *target);
 /* Nobody feeds it now, and another stream carries or carried the same documents to the same server since, by another name of it: what is there is that
  * one's, and an audit that held it against what we sent once would put an old revision in its place. */
 bool engine_is_succeeded(const struct engine *engine, const struct stream_run *stream);
@@ -235,6 +237,8 @@ bool target_stands_still(const struct target_run *target, int64_t from_mono, cha
 /* ---- engine_names.c ---- */
 /* The memory of this target whose document has that name. false: there is none, or the engine is broken. */
 bool target_find_name(struct target_run *target, const char *name, struct memory_row *ret_row);
+/* Is it the name of what we carry to the same server by another name of it? Shortened names cannot be told. */
+bool target_shares_name(const struct target_run *target, const char *name);
 void target_drop_names(struct target_run *target);
 
 /* ---- engine_audit.c ---- */

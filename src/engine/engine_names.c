@@ -50,6 +50,23 @@ static const struct stream_run *find_stream(const struct target_run *target, con
     return NULL;
 }
 
+bool target_shares_name(const struct target_run *target, const char *name)
+{
+    AUTO_DONE(parts) struct parts parts = { 0 };
+    const struct engine *engine = target->engine;
+    bool is_cut;
+
+    parts_init(&parts);
+    is_cut = cut_name(name, &parts);
+    for (size_t i = 0; is_cut && i < engine->stream_count; i++) {
+        const struct stream_run *stream = engine->streams[i];
+        if (stream->row.target != target->row.target && engine_is_at(stream, target) && strcmp(stream->source, parts.source.data) == 0 &&
+            strcmp(stream->context, parts.context.data) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- Shortened names ---- */
 
 struct gathering { struct target_run *target; struct parts parts; };

@@ -43,12 +43,22 @@ static void note_stream(struct engine *engine, size_t index)
     engine->stream_places[engine->streams[index]->row.stream] = (uint32_t)index + 1;
 }
 
-/* key: of its target, see engine_target_key. */
-static void note_address(struct stream_run *stream, const char *key)
+/* key: of a target, see engine_target_key. */
+static const char *address_in(const char *key)
 {
     const char *hash = strrchr(key, '@');
 
-    (void)snprintf(stream->address, sizeof stream->address, "%s", hash != NULL ? hash + 1 : "");
+    return hash != NULL ? hash + 1 : "";
+}
+
+static void note_address(struct stream_run *stream, const char *key)
+{
+    (void)snprintf(stream->address, sizeof stream->address, "%s", address_in(key));
+}
+
+bool engine_is_at(const struct stream_run *stream, const struct target_run *target)
+{
+    return stream->address[0] != '\0' && strcmp(stream->address, address_in(target->row.name)) == 0;
 }
 
 static bool is_idle(const struct engine *engine, const struct stream_run *stream)

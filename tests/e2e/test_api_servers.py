@@ -250,6 +250,20 @@ def test_what_another_carries_now_is_not_put_back(serve, fake, change):
     assert target.ledger()["deleted"] == 3 and target.ledger()["live"] == 3 and target.ledger()["inserts"] <= 7
 
 
+def test_two_at_one_server_are_no_orphans_to_each_other(serve, own):
+    service = serve(keys())
+    often = {"confirm": {"poll_interval": "50ms", "audit_interval": "1s"}}
+    names = []
+    for name in ("first", "second"):
+        body = brought(own, name=name, context_id=f"of {name}")
+        body["lightrag"].update(often)
+        names.append(service.ask("POST", "connectors", body).json["target"])
+        assert synced(service, name)["memories"]["done"] == 7
+    told = lambda name: f"target {name}: audit: all 7 memories are there, 7 rows of others" in service.words()
+    wait_until(lambda: all(map(told, names)), seconds=60)
+    assert "orphan" not in service.words() and own[1].ledger()["deletes"] == 0
+
+
 def at(number, **more):
     return {"id": f"c{number:03}", "context_id": f"x{number}", "lightrag": {"api": {"url": f"http://127.0.0.1:{number + 1}"}}, **more}
 
