@@ -73,9 +73,19 @@ static size_t find_source(const struct service *service, const struct service_co
     return SIZE_MAX;
 }
 
+/* Names are hashes of connector and address: whoever finds two of one name must not bring two connectors to one machine. */
+static bool has_target_place(const struct service *service, const char *name, const struct service_connector *old)
+{
+    size_t index = find_target(service, name);
+    const char *other = index != SIZE_MAX ? service->target_places[index].name : NULL;
+    bool is_own = old != NULL && old->own_target != NULL && old->engine.target == index;
+
+    return index != SIZE_MAX && (other == NULL || is_own || service->left[index - service->first_target].is_left);
+}
+
 bool endpoints_have_room(const struct service *service, const struct service_connector *fresh, const struct service_connector *old)
 {
-    return (fresh->own_target == NULL || find_target(service, fresh->own_target->name) != SIZE_MAX) &&
+    return (fresh->own_target == NULL || has_target_place(service, fresh->own_target->name, old)) &&
            (fresh->own_source == NULL || find_source(service, old) != SIZE_MAX);
 }
 
