@@ -122,10 +122,41 @@ static int take_target(struct service *service, const struct engine_target *targ
     return -1;
 }
 
+/* Does that target have something of what the connector carries from now on? */
+static bool precedes(const struct service *service, size_t index, const struct service_connector *connector)
+{
+    const char *source = service_source_name(&service->engine_settings, connector);
+
+    for (size_t i = 0; i < service->engine->stream_count; i++) {
+        const struct stream_run *stream = service->engine->streams[i];
+        if (stream->target != &service->engine->targets[index] || strcmp(stream->source, source) != 0)
+            continue;
+        for (size_t k = 0; k < connector->engine.context_count; k++)
+            if (strcmp(stream->context, connector->engine.contexts[k]) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* What is left there and carried by this connector now would be sent a second time, as it was before. */
+static void end_predecessors(struct service *service, const struct service_connector *connector)
+{
+    const char *url = service_target_url(&service->engine_settings, connector);
+
+    for (size_t i = 0; i < service->settings.endpoint_maximum; i++) {
+        size_t index = service->first_target + i;
+        if (!service->left[i].is_left || strcmp(service->target_places[index].sink.url, url) != 0 || !precedes(service, index, connector))
+            continue;
+        log_info("engine", connector->engine.id, "what target %s had left is this connector's now", service->target_places[index].name);
+        clear_target(service, index);
+    }
+}
+
 int endpoints_take(struct service *service, struct service_connector *connector, const struct service_connector *old, struct error *err)
 {
     size_t source = connector->engine.source;
 
+    end_predecessors(service, connector);
     if (connector->own_source != NULL && (source = find_source(service, old)) == SIZE_MAX)
         return error_set(err, ERROR_FAILED, "there is no place for source %s", connector->own_source->name);
     if (connector->own_target != NULL && take_target(service, connector->own_target, &connector->engine.target, err) < 0)

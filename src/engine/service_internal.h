@@ -117,6 +117,8 @@ void endpoints_leave(struct service *service, struct service_connector *old);
 void endpoints_sweep(struct service *service);       /* places of targets where nothing is left to do become free */
 
 /* ---- service_orders.c ---- */
+const char *service_source_name(const struct engine_settings *settings, const struct service_connector *connector); /* its own, or one of settings */
+const char *service_target_url(const struct engine_settings *settings, const struct service_connector *connector);
 void service_take_orders(struct service *service);   /* carries out what waits; the answers are held back ... */
 void service_answer_orders(struct service *service); /* ... until they are durable, or the state has failed */
 void service_close_orders(struct service *service);

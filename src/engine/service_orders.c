@@ -167,19 +167,20 @@ static void cancel(struct place *place, struct order *order)
 
 /* ---- Connectors ---- */
 
-static const char *source_name(const struct engine_settings *settings, const struct service_connector *connector)
+const char *service_source_name(const struct engine_settings *settings, const struct service_connector *connector)
 {
     return connector->own_source != NULL ? connector->own_source->name : settings->sources[connector->engine.source].name;
 }
 
-static const char *target_url(const struct engine_settings *settings, const struct service_connector *connector)
+const char *service_target_url(const struct engine_settings *settings, const struct service_connector *connector)
 {
     return connector->own_target != NULL ? connector->own_target->sink.url : settings->targets[connector->engine.target].sink.url;
 }
 
 bool service_is_same_way(const struct engine_settings *settings, const struct service_connector *one, const struct service_connector *other)
 {
-    return strcmp(source_name(settings, one), source_name(settings, other)) == 0 && strcmp(target_url(settings, one), target_url(settings, other)) == 0;
+    return strcmp(service_source_name(settings, one), service_source_name(settings, other)) == 0 &&
+           strcmp(service_target_url(settings, one), service_target_url(settings, other)) == 0;
 }
 
 /* Two enabled connectors would fetch and send the same. */

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from api import FULL, READER, Service
-from conftest import memories, wait_until
+from conftest import http, memories, wait_until
 
 SOURCE_KEY, TARGET_KEY, NEW_KEY = "canary-of-the-source-1", "canary-of-the-target-2", "canary-of-the-target-3"
 MANUAL = "    schedule: { type: manual }"
@@ -248,6 +248,32 @@ def test_what_another_carries_now_is_not_put_back(serve, fake, change):
     wait_until(lambda: audits(first) > before[0] + 1 and audits(second) > before[1] + 1, seconds=60)
     assert "stale" not in service.words() and f"target {first}: deleting" not in service.words()
     assert target.ledger()["deleted"] == 3 and target.ledger()["live"] == 3 and target.ledger()["inserts"] <= 7
+
+
+@pytest.mark.parametrize("dialect", ["1.5", "1.4"])
+def test_what_is_left_unsent_is_not_sent_behind_its_successor(serve, fake, dialect):
+    source, target = fake("memory-api", "--count", 0), fake("lightrag", "--dialect", dialect)
+    source.control(memories=memories(5, transcript="As it was."))
+    service = serve(keys())
+    body = {"context_id": "its", "ingestion": INGESTION, "memory_api": {"url": source.url},
+            "lightrag": {"api": {"url": target.url}, "confirm": {"poll_interval": "50ms", "settle": "1s"}}}
+    target.control(times=1000, status=503)
+    left = service.ask("POST", "connectors", {"id": "one", **body}).json["target"]
+    service.post("connectors/one/trigger", status=202)
+    waiting = lambda: service.get("connectors/one/status")["memories"]
+    wait_until(lambda: waiting()["queued"] + waiting()["sending"] == 5)
+    service.post("connectors/one/cancel")
+    wait_until(lambda: service.ask("DELETE", "connectors/one").status == 204)
+    targets = lambda: [one["name"] for one in service.get("health")["components"]["targets"]]
+    assert left in targets(), "it still has something to send"
+    source.control(memories=memories(5, transcript="As it is."))
+    assert service.ask("POST", "connectors", {"id": "two", **body}).status == 201
+    assert left not in targets()
+    target.control(times=0)
+    assert synced(service, "two")["memories"]["done"] == 5
+    rows = http(target.url + "/documents/paginated", {"page": 1, "page_size": 200})["documents"]
+    assert len(rows) == 5 and all("As it is." in row["content_summary"] for row in rows), rows
+    assert target.ledger()["deleted"] == 0 and target.ledger()["doubled"] == 0
 
 
 def test_two_at_one_server_are_no_orphans_to_each_other(serve, own):
