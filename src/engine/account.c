@@ -234,7 +234,7 @@ static void end_waiting(struct account *account, const struct http_answer *refus
 
 /* ---- What other processes were told ---- */
 
-enum { TAG_BITS = 8 }; /* a correction is missed once in 256 times, for five minutes; a list of guesses is hardly shortened */
+enum { TAG_BITS = 16 }; /* with fewer a password that was just corrected would now and then not be tried */
 
 int64_t account_tag(const struct sink_settings *settings, uint32_t salt)
 {
@@ -248,7 +248,7 @@ int64_t account_tag(const struct sink_settings *settings, uint32_t salt)
     (void)text_append(&bytes, settings->password);
     sha256_of(bytes.data, bytes.size, digest);
     explicit_bzero(bytes.data, bytes.size);
-    return (int64_t)salt << TAG_BITS | digest[0];
+    return (int64_t)salt << TAG_BITS | digest[0] << 8 | digest[1];
 }
 
 void account_on_refusal(struct account *account, void (*keep)(void *owner, const struct account_refusal *refusal), void *owner)

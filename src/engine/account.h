@@ -5,7 +5,7 @@
  * locks an account out after five wrong passwords) or for as long as the server says, and requests get that refusal as their own answer. /health is open to
  * everybody and goes out without a token when there is none. One thread.
  *
- * What was refused in an earlier process is recalled, so that a sync every minute does not lock the account either. It is known by a tag: 8 bits of a salted
+ * What was refused in an earlier process is recalled, so that a sync every minute does not lock the account either. It is known by a tag: 16 bits of a salted
  * digest of account and password, too few to confirm a guess of the password, and enough to see that somebody has corrected it: that is tried at once. */
 #ifndef MC_ENGINE_ACCOUNT_H
 #define MC_ENGINE_ACCOUNT_H
