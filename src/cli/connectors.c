@@ -41,6 +41,14 @@ static bool is_taken(const struct making *making, const struct service_connector
     return false;
 }
 
+static const struct config_problem *first_error(const struct config_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (!problems->items[i].is_warning)
+            return &problems->items[i];
+    return NULL;
+}
+
 static bool take_stored(void *context, const struct connector_row *row)
 {
     struct making *making = context;
@@ -48,8 +56,9 @@ static bool take_stored(void *context, const struct connector_row *row)
     struct service_connector fresh = { 0 };
 
     if (config_connector_from_json(making->config, row->definition, strlen(row->definition), NULL, &fresh, &problems) < 0) {
-        log_warn("cli", row->id, "this connector, made by API, does not fit the configuration any more and is left out: %s: %s",
-                 problems.count > 0 ? problems.items[0].path : "", problems.count > 0 ? problems.items[0].message : "it cannot be read");
+        const struct config_problem *fault = first_error(&problems); /* warnings about other parts of the configuration may stand before it */
+        log_warn("cli", row->id, "this connector, made by API, does not fit the configuration any more and is left out: %s: %s", fault != NULL ? fault->path : "",
+                 fault != NULL ? fault->message : "it cannot be read");
         return true;
     }
     fresh.version = row->version;

@@ -301,17 +301,25 @@ void service_read(struct service *service, struct service_board *ret_board)
     *ret_board = board;
 }
 
-bool service_find(struct service *service, const char *id, struct connector_board *ret_board)
+/* Under the lock; NULL: there is none. */
+static const struct place *find_locked(const struct service *service, const char *id)
 {
     bool is_there;
-    size_t at;
+    size_t at = find_sorted(service, id, &is_there);
+
+    return is_there ? service->sorted[at] : NULL;
+}
+
+bool service_find(struct service *service, const char *id, struct connector_board *ret_board)
+{
+    const struct place *place;
 
     lock(service);
-    at = find_sorted(service, id, &is_there);
-    if (is_there)
-        *ret_board = service->sorted[at]->board;
+    place = find_locked(service, id);
+    if (place != NULL)
+        *ret_board = place->board;
     unlock(service);
-    return is_there;
+    return place != NULL;
 }
 
 bool service_next(struct service *service, const char *after, struct connector_board *ret_board)
@@ -342,14 +350,12 @@ bool service_target(struct service *service, size_t index, struct target_board *
 
 char *service_definition(struct service *service, const char *id, int64_t *ret_version, bool *ret_is_from_file)
 {
+    const struct place *place;
     char *definition = NULL;
-    bool is_there;
-    size_t at;
 
     lock(service);
-    at = find_sorted(service, id, &is_there);
-    if (is_there) {
-        const struct place *place = service->sorted[at];
+    place = find_locked(service, id);
+    if (place != NULL) {
         definition = mem_copy_string(place->connector.definition != NULL ? place->connector.definition : "{}");
         *ret_version = place->version;
         *ret_is_from_file = place->connector.is_from_file;
@@ -360,16 +366,13 @@ char *service_definition(struct service *service, const char *id, int64_t *ret_v
 
 char *service_stored_definition(struct service *service, const char *id)
 {
+    const struct place *place;
     char *definition = NULL;
-    bool is_there;
-    size_t at;
 
     lock(service);
-    at = find_sorted(service, id, &is_there);
-    if (is_there) {
-        const struct service_connector *connector = &service->sorted[at]->connector;
-        definition = mem_copy_string(connector->stored != NULL ? connector->stored : connector->definition != NULL ? connector->definition : "{}");
-    }
+    place = find_locked(service, id);
+    if (place != NULL)
+        definition = mem_copy_string(place->connector.stored != NULL ? place->connector.stored : place->connector.definition);
     unlock(service);
     return definition;
 }
