@@ -370,11 +370,12 @@ def test_its_keys_are_told_to_nobody_else(serve, own, program):
 
 def test_who_is_left_out_is_told_by_its_own_fault(serve, own, program):
     """A warning about another part of the configuration stands before it, and is not the reason."""
-    far = "\nsources: { far: { url: 'http://far.example.org', api_key: k } }"
-    service = serve(keys() + far)
+    service = serve(keys() + "\nsources: { far: { url: 'http://far.example.org', api_key: k } }\ntargets: { other: { api: { url: 'http://127.0.0.1:1' } } }")
     assert service.ask("POST", "connectors", brought(own)).status == 201
+    assert service.ask("POST", "connectors", {"id": "named", "context_id": "its", "target": "other"}).status == 201
     service.stop()
-    program.config.write_text(program.config.read_text().replace("allow_inline_endpoints: true", "allow_inline_endpoints: false"))
+    program.config.write_text(program.config.read_text().replace("allow_inline_endpoints: true", "allow_inline_endpoints: false").replace("{ other:", "{ another:"))
     service.start()
-    assert "is left out: /memory_api: is not allowed here" in service.words(), service.words()
+    assert "is left out: /memory_api: is not allowed here" in service.words()
+    assert 'is left out: /target: there is no target "other"' in service.words(), service.words()
     assert [row["connector"] for row in service.get("connectors")["connectors"]] == ["life"]
